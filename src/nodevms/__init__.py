@@ -1,0 +1,1 @@
+"""NodeVMS: backend scripts that their users can audit."""

@@ -1,0 +1,1 @@
+"""The files: the authenticated state and the Dat drive that publishes it (hyperdrive)."""

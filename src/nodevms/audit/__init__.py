@@ -1,0 +1,1 @@
+"""Audits: replay of a log, comparison, and the report."""

@@ -1,0 +1,1 @@
+"""Serving and calling: JSON-RPC over WebSocket and HTTP."""

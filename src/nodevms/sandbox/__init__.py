@@ -1,0 +1,1 @@
+"""The engine: QuickJS-NG in WebAssembly, metered, limited and restorable."""

@@ -1,0 +1,1 @@
+"""One backend: script, entries, queue and call execution."""
