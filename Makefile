@@ -26,3 +26,13 @@ format: ## Let ruff lay out the code
 
 clean: ## Remove what the targets made
 	rm -rf .venv .tools .build tests/peers/node_modules
+
+NODE_BIN = $(CURDIR)/.venv/bin
+
+.PHONY: node_modules
+node_modules: tests/peers/node_modules/.package-lock.json
+
+tests/peers/node_modules/.package-lock.json: tests/peers/package-lock.json
+	$(UV) sync --quiet --group dev
+	cd tests/peers && PATH="$(NODE_BIN):$$PATH" npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
