@@ -1,0 +1,175 @@
+"""A backend's directory: what lies where, whose it is, and the lock of its one writer.
+
+``backend.json`` says that the directory is ours, in which format, and for which keys;
+``call-log.*`` is the log, ``files/metadata`` and ``files/content`` are the drive's two feeds,
+``state.db`` is the derived index, ``lock`` is held by the writer.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from nodevms.errors import StorageError
+from nodevms.vm.errors import DirectoryError, LockedError
+
+DIRECTORY_FORMAT: Final = 1
+LOG_PREFIX: Final = "call-log."
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The paths of a backend's directory."""
+
+    root: Path
+
+    @property
+    def metadata(self) -> Path:
+        """The folder of the drive's metadata feed."""
+        return self.root / "files" / "metadata"
+
+    @property
+    def content(self) -> Path:
+        """The folder of the drive's content feed."""
+        return self.root / "files" / "content"
+
+    @property
+    def state(self) -> Path:
+        """The index of the files, derived from the log."""
+        return self.root / "state.db"
+
+    @property
+    def lock(self) -> Path:
+        """The file that the writer holds locked."""
+        return self.root / "lock"
+
+    @property
+    def description(self) -> Path:
+        """The file that says whose directory this is."""
+        return self.root / "backend.json"
+
+
+class Description(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of ``backend.json``.
+
+    Attributes:
+        format: The directory's format.
+        call_log: The log's public key in hex.
+        files: The drive's public key in hex.
+    """
+
+    format: int
+    call_log: str = ""
+    files: str = ""
+
+
+def write_description(layout: Layout, description: Description) -> None:
+    """Write ``backend.json`` and make it last."""
+    text = msgspec.json.format(msgspec.json.encode(description), indent=2) + b"\n"
+    with layout.description.open("wb") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    sync_folder(layout.root)
+
+
+def read_description(layout: Layout) -> Description | None:
+    """Read ``backend.json``.
+
+    Returns:
+        What it says, or None when the directory is missing or empty.
+
+    Raises:
+        DirectoryError: The directory is not a backend's, or of a newer format.
+        StorageError: It cannot be read.
+    """
+    try:
+        data = layout.description.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        _refuse_strangers(layout.root)
+        return None
+    except OSError as error:
+        raise StorageError(f"{layout.description}: {error.strerror}") from error
+    try:
+        description = msgspec.json.decode(data[:65536], type=Description)
+    except msgspec.DecodeError as error:
+        raise DirectoryError(
+            f"{layout.description} is damaged: {error}", code="directory-damaged"
+        ) from None
+    if description.format > DIRECTORY_FORMAT:
+        raise DirectoryError(
+            f"{layout.root} was written by a newer nodevms (directory format "
+            f"{description.format}; this one knows {DIRECTORY_FORMAT})",
+            code="directory-newer",
+            hint="Upgrade nodevms.",
+        )
+    return description
+
+
+def _refuse_strangers(root: Path) -> None:
+    if not root.exists():
+        return
+    if not root.is_dir():
+        raise DirectoryError(
+            f"{root} is not a directory", code="directory-foreign", hint="Choose another --dir."
+        )
+    try:
+        empty = next(root.iterdir(), None) is None
+    except OSError as error:
+        raise StorageError(f"{root}: {error.strerror}") from error
+    if not empty:
+        raise DirectoryError(
+            f"{root} is not empty and holds no backend",
+            code="directory-foreign",
+            hint="Choose an empty or new directory with --dir.",
+        )
+
+
+class WriterLock:
+    """The lock of a directory's one writer; the system frees it when the process ends."""
+
+    def __init__(self, layout: Layout) -> None:
+        """Take the lock.
+
+        Raises:
+            LockedError: Another process holds it.
+            StorageError: The lock file cannot be made.
+        """
+        try:
+            self._fd = os.open(layout.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise StorageError(
+                f"{layout.root} is not writable: {error.strerror}", code="not-writable"
+            ) from error
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            owner = os.pread(self._fd, 32, 0).decode("ascii", "replace").strip()
+            os.close(self._fd)
+            raise LockedError(
+                f"{layout.root} is in use by another process"
+                + (f" (process {owner})" if owner.isdigit() else ""),
+                hint="A backend has one writer. Stop the other one first.",
+            ) from None
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Give the lock back."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder last through a power cut."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,51 @@
+"""The limits of a backend, as its start entries record them."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """What one call may use. A replay runs with the limits of the log, not with its own.
+
+    Attributes:
+        gas: Instructions of the guest, host work included.
+        memory_bytes: The JavaScript heap.
+        stack_bytes: The JavaScript stack.
+        args_bytes: The JSON text of the arguments.
+        result_bytes: The JSON text of the result or error.
+        console_bytes: What a call may print; the rest is dropped.
+        written_bytes: Contents of all files that a call leaves changed.
+        written_paths: Paths that a call leaves changed.
+    """
+
+    gas: int = 2_000_000_000
+    memory_bytes: int = 64 * 1024 * 1024
+    stack_bytes: int = 1024 * 1024
+    args_bytes: int = 1024 * 1024
+    result_bytes: int = 1024 * 1024
+    console_bytes: int = 64 * 1024
+    written_bytes: int = 16 * 1024 * 1024
+    written_paths: int = 10_000
+
+
+CEILINGS = Limits(
+    gas=100_000_000_000,
+    memory_bytes=512 * 1024 * 1024,
+    stack_bytes=1024 * 1024,
+    args_bytes=2 * 1024 * 1024,
+    result_bytes=2 * 1024 * 1024,
+    console_bytes=16 * 1024 * 1024,
+    written_bytes=256 * 1024 * 1024,
+    written_paths=10_000,
+)
+"""What an auditor is willing to replay, and the most that a backend may be configured to."""
+
+
+def beyond(limits: Limits, ceilings: Limits = CEILINGS) -> str | None:
+    """Name the first limit that is not positive or above its ceiling; None when all fit."""
+    for field in Limits.__struct_fields__:
+        value, most = getattr(limits, field), getattr(ceilings, field)
+        if not 1 <= value <= most:
+            return f"{field} is {value:,}; allowed are 1 to {most:,}"
+    return None

@@ -1,0 +1,57 @@
+"""What goes into a backend and what comes out: requests, answers, exported methods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """An exported function that may be called.
+
+    Attributes:
+        name: The name in ``exports``.
+        parameters: The names of its parameters, as far as its source text tells.
+    """
+
+    name: str
+    parameters: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How a call ended. It is on disk and signed when somebody sees this.
+
+    Attributes:
+        result: The result's JSON text; None for ``undefined`` and after an error.
+        error: The error's JSON text as the log has it; None when the call returned.
+        seq: The position of the call's entry in the log.
+        epoch: The position of the start entry that this call ran under.
+    """
+
+    result: bytes | None
+    error: bytes | None
+    seq: int
+    epoch: int
+
+
+Reply: TypeAlias = Callable[[Answer | Exception], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A call that was accepted and waits for its turn.
+
+    Attributes:
+        method: The exported function.
+        arguments: JSON array text without white space between tokens.
+        caller: Who calls, or None for nobody.
+        reply: Called once, on one of the backend's threads, with the answer or the failure.
+    """
+
+    method: str
+    arguments: bytes
+    caller: str | None
+    reply: Reply

@@ -1,0 +1,65 @@
+"""The backend script as a file: read once, checked, and named by its hash."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from nodevms.vm.errors import ScriptError
+
+SCRIPT_BYTES_MAX: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script's source text.
+
+    Attributes:
+        name: The file's name, for people only: it is not part of the log.
+        code: The text, exactly as it is logged and run.
+    """
+
+    name: str
+    code: str
+
+    @property
+    def hash(self) -> str:
+        """The SHA-256 of the text in UTF-8, in hex."""
+        return code_hash(self.code)
+
+
+def code_hash(code: str) -> str:
+    """Return the SHA-256 of a script's text in UTF-8, in hex."""
+    return hashlib.sha256(code.encode()).hexdigest()
+
+
+def read_script(path: Path) -> Script:
+    """Read a script file.
+
+    Raises:
+        ScriptError: It is missing, no regular file, longer than 1 MiB, or not UTF-8.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(SCRIPT_BYTES_MAX + 1)
+    except FileNotFoundError:
+        raise ScriptError(f"{path}: no such script", code="script-missing") from None
+    except OSError as error:
+        raise ScriptError(f"{path}: {error.strerror}", code="script-unreadable") from None
+    if len(data) > SCRIPT_BYTES_MAX:
+        raise ScriptError(
+            f"{path}: the script is larger than {SCRIPT_BYTES_MAX:,} bytes",
+            code="script-too-large",
+            hint="Keep data in the backend's files, not in its script.",
+        )
+    try:
+        code = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ScriptError(
+            f"{path}:{line}: the script is not UTF-8 text (byte {error.start})",
+            code="script-not-utf8",
+        ) from None
+    return Script(path.name, code)
