@@ -1,1 +1,35 @@
 """The ledger: Dat v1 feeds (hypercore), on disk and in proofs."""
+
+from nodevms.feed.errors import FeedDamagedError, FeedFalseError, FeedUncheckedError, ForkError
+from nodevms.feed.feed import BATCH_BLOCKS_MAX, BLOCK_BYTES_MAX, Feed
+from nodevms.feed.files import FileSystem, OSFiles, RandomAccessFile
+from nodevms.feed.heads import EMPTY_HEAD, Head, check_extends, verify_head
+from nodevms.feed.keys import KeyPair, dat_url, discovery_key, parse_dat_url, verify_signature
+from nodevms.feed.merkle import Node, root_hash
+from nodevms.feed.proofs import Proof, verify_proof
+
+__all__ = [
+    "BATCH_BLOCKS_MAX",
+    "BLOCK_BYTES_MAX",
+    "EMPTY_HEAD",
+    "Feed",
+    "FeedDamagedError",
+    "FeedFalseError",
+    "FeedUncheckedError",
+    "FileSystem",
+    "ForkError",
+    "Head",
+    "KeyPair",
+    "Node",
+    "OSFiles",
+    "Proof",
+    "RandomAccessFile",
+    "check_extends",
+    "dat_url",
+    "discovery_key",
+    "parse_dat_url",
+    "root_hash",
+    "verify_head",
+    "verify_proof",
+    "verify_signature",
+]

@@ -1,0 +1,86 @@
+"""What can be wrong with a feed, each with a stable code and, where there is one, a place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nodevms.errors import CouldNotCheckError, ProvedFalseError, StorageError
+
+if TYPE_CHECKING:
+    from nodevms.feed.heads import Head
+
+
+class FeedFalseError(ProvedFalseError):
+    """Bytes of a feed contradict its key: a changed block, tree node or signature.
+
+    Attributes:
+        file: Name of the file that holds the wrong bytes, or None when they came from no file.
+        block: Index of the first block that is concerned, or None.
+    """
+
+    code = "feed-false"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        file: str | None = None,
+        block: int | None = None,
+        code: str | None = None,
+    ) -> None:
+        super().__init__(message, code=code)
+        self.file = file
+        self.block = block
+
+
+class FeedUncheckedError(CouldNotCheckError):
+    """A feed cannot be checked: bytes are missing, unreadable or above the ceiling.
+
+    Attributes:
+        file: Name of the file that lacks something.
+        block: Index of the first block that is concerned, or None.
+    """
+
+    code = "feed-unchecked"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        file: str,
+        block: int | None = None,
+        code: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, code=code, hint=hint)
+        self.file = file
+        self.block = block
+
+
+class ForkError(ProvedFalseError):
+    """Two signed heads of one key contradict each other.
+
+    Attributes:
+        old: The head that was known before.
+        new: The longer head that does not have the old roots as its beginning.
+    """
+
+    code = "feed-fork"
+
+    def __init__(self, message: str, *, old: Head, new: Head) -> None:
+        super().__init__(message)
+        self.old = old
+        self.new = new
+
+
+class FeedDamagedError(StorageError):
+    """A feed on our own disk is damaged where no crash of ours can have damaged it."""
+
+    code = "feed-damaged"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(
+            message,
+            fatal=True,
+            hint="Keep a copy of the directory, then restore it from a backup or another host.",
+        )
