@@ -1,7 +1,14 @@
 """The ledger: Dat v1 feeds (hypercore), on disk and in proofs."""
 
-from nodevms.feed.errors import FeedDamagedError, FeedFalseError, FeedUncheckedError, ForkError
-from nodevms.feed.feed import BATCH_BLOCKS_MAX, BLOCK_BYTES_MAX, Feed
+from nodevms.feed.audit import audit_feed
+from nodevms.feed.errors import (
+    FeedDamagedError,
+    FeedFalseError,
+    FeedIOError,
+    FeedUncheckedError,
+    ForkError,
+)
+from nodevms.feed.feed import BATCH_BLOCKS_MAX, BATCH_BYTES_MAX, BLOCK_BYTES_MAX, Feed
 from nodevms.feed.files import FileSystem, OSFiles, RandomAccessFile
 from nodevms.feed.heads import EMPTY_HEAD, Head, check_extends, verify_head
 from nodevms.feed.keys import KeyPair, dat_url, discovery_key, parse_dat_url, verify_signature
@@ -10,11 +17,13 @@ from nodevms.feed.proofs import Proof, verify_proof
 
 __all__ = [
     "BATCH_BLOCKS_MAX",
+    "BATCH_BYTES_MAX",
     "BLOCK_BYTES_MAX",
     "EMPTY_HEAD",
     "Feed",
     "FeedDamagedError",
     "FeedFalseError",
+    "FeedIOError",
     "FeedUncheckedError",
     "FileSystem",
     "ForkError",
@@ -24,6 +33,7 @@ __all__ = [
     "OSFiles",
     "Proof",
     "RandomAccessFile",
+    "audit_feed",
     "check_extends",
     "dat_url",
     "discovery_key",

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from nodevms.errors import CouldNotCheckError, ProvedFalseError, StorageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from nodevms.feed.heads import Head
 
 
@@ -71,6 +73,18 @@ class ForkError(ProvedFalseError):
         super().__init__(message)
         self.old = old
         self.new = new
+
+
+class FeedIOError(StorageError):
+    """The system failed to read or write a feed's file.
+
+    Attributes:
+        path: The file.
+    """
+
+    def __init__(self, message: str, path: Path) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 class FeedDamagedError(StorageError):

@@ -12,33 +12,32 @@ Spec: DEP-0002 (hypercore); recovery as in :mod:`nodevms.feed.recovery`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nodevms.errors import LocalProtocolError, StorageError
-from nodevms.feed import keys, recovery
-from nodevms.feed.errors import FeedDamagedError
+from nodevms.feed import recovery
 from nodevms.feed.files import OSFiles
-from nodevms.feed.flat_tree import full_roots
 from nodevms.feed.heads import EMPTY_HEAD, Head
 from nodevms.feed.keys import KeyPair
-from nodevms.feed.merkle import MerkleBuilder, Node, leaf_hash
-from nodevms.feed.proofs import Proof, make_proof
-from nodevms.feed.sleep import HEADERS, FeedFiles, SleepFile, feed_path, storage_errors
+from nodevms.feed.merkle import MerkleBuilder
+from nodevms.feed.opening import create_files, open_files
+from nodevms.feed.reader import FeedReader
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from nodevms.feed.files import FileSystem
+    from nodevms.feed.sleep import FeedFiles
 
 BLOCK_BYTES_MAX = 8 * 1024 * 1024 - 16 * 1024
 """The longest block that still fits, with its proof, into one message of the Dat protocol."""
 BATCH_BLOCKS_MAX = recovery.CUT_BLOCKS_MAX
-_MANY_BYTES = 1 << 20
+BATCH_BYTES_MAX = 1 << 30
 
 
-class Feed:
+class Feed(FeedReader):
     """One feed, opened for reading or for appending. See the module for threads.
 
     Made by :meth:`create` and :meth:`open`; a context manager that closes it.
@@ -46,12 +45,9 @@ class Feed:
 
     def __init__(self, files: FeedFiles, key: bytes, key_pair: KeyPair | None, head: Head) -> None:
         """Use :meth:`create` or :meth:`open` instead."""
-        self._files = files
-        self._key = key
+        super().__init__(files, key, head)
         self._key_pair = key_pair
         self._builder = MerkleBuilder(head.length, head.roots)
-        self._head = head
-        self._synced_head = head
         self._poisoned = False
 
     @classmethod
@@ -61,6 +57,7 @@ class Feed:
         prefix: str,
         key_pair: KeyPair,
         *,
+        store_secret: bool = True,
         files: FileSystem | None = None,
     ) -> Feed:
         """Make an empty feed on disk, synced, and open it for appending.
@@ -72,43 +69,27 @@ class Feed:
             directory: Where the files go.
             prefix: What their names begin with, for example ``call-log.``, or an empty string.
             key_pair: The key that will sign.
+            store_secret: False when the secret key is derived from another feed's, as that of a
+                drive's contents: then there is no ``secret_key`` file.
             files: The file system; that of the operating system by default.
 
         Raises:
             StorageError: A feed is there already (code ``feed-exists``), or the disk failed.
         """
-        files = files if files is not None else OSFiles()
-        key_path = feed_path(directory, prefix, "key")
-        with storage_errors(directory, "make"):
-            files.make_directory(directory)
-        opened = FeedFiles(files, directory, prefix, writable=True, create=True)
-        try:
-            if opened.data.size() or opened.tree.size() > 32 or opened.signatures.size() > 32:
-                raise StorageError(f"There is a feed at {key_path} already.", code="feed-exists")
-            key_file = SleepFile(files, key_path, writable=True, create=True)
-            if key_file.size():
-                key_file.close()
-                raise StorageError(f"There is a feed at {key_path} already.", code="feed-exists")
-            for file in (opened.tree, opened.signatures, opened.bitfield):
-                if file is not None:
-                    file.write(0, HEADERS[file.path.name[len(prefix) :]])
-            opened.sync()
-            secret_path = feed_path(directory, prefix, "secret_key")
-            secret_file = SleepFile(files, secret_path, writable=True, create=True)
-            for key_like, value in ((secret_file, key_pair.secret), (key_file, key_pair.public)):
-                key_like.write(0, value)
-                key_like.sync()
-                key_like.close()
-            with storage_errors(directory, "sync"):
-                files.sync_directory(directory)
-        except BaseException:
-            opened.close()
-            raise
+        opened = create_files(
+            files or OSFiles(), directory, prefix, key_pair, store_secret=store_secret
+        )
         return cls(opened, key_pair.public, key_pair, EMPTY_HEAD)
 
     @classmethod
     def open(
-        cls, directory: Path, prefix: str, *, writable: bool, files: FileSystem | None = None
+        cls,
+        directory: Path,
+        prefix: str,
+        *,
+        writable: bool,
+        key_pair: KeyPair | None = None,
+        files: FileSystem | None = None,
     ) -> Feed:
         """Open a feed.
 
@@ -120,24 +101,17 @@ class Feed:
             directory: Where the files are.
             prefix: What their names begin with.
             writable: Open for appending; needs the secret key. The caller holds a lock.
+            key_pair: For a writer, the pair to use instead of the ``secret_key`` file.
             files: The file system; that of the operating system by default.
 
         Raises:
-            StorageError: Files are missing or cannot be read; with code ``feed-damaged`` and
-                ``fatal`` when something is wrong that no crash explains.
+            StorageError: Files are missing (no key: code ``feed-missing``) or cannot be read;
+                with code ``feed-damaged`` and ``fatal`` when no crash explains what is wrong.
         """
-        files = files if files is not None else OSFiles()
-        key = _read_key(files, feed_path(directory, prefix, "key"), keys.PUBLIC_KEY_BYTES)
-        key_pair = None
-        if writable:
-            secret_path = feed_path(directory, prefix, "secret_key")
-            secret = _read_key(files, secret_path, keys.SECRET_KEY_BYTES)
-            key_pair = KeyPair.from_secret(secret, key)
-        opened = FeedFiles(files, directory, prefix, writable=writable)
+        opened, key, key_pair = open_files(
+            files or OSFiles(), directory, prefix, writable=writable, key_pair=key_pair
+        )
         try:
-            for file in (opened.tree, opened.signatures):
-                if file.read(0, 32) != HEADERS[file.path.name[len(prefix) :]]:
-                    raise FeedDamagedError(f"{file.path} does not begin as a feed's file does.")
             if writable:
                 head = recovery.repair(opened, recovery.longest_prefix(opened, key))
             else:
@@ -148,48 +122,16 @@ class Feed:
         return cls(opened, key, key_pair, head)
 
     @property
-    def key(self) -> bytes:
-        """The 32-byte public key."""
-        return self._key
-
-    @property
-    def discovery_key(self) -> bytes:
-        """The 32 bytes that name the feed without giving its key away."""
-        return keys.discovery_key(self._key)
-
-    @property
     def writable(self) -> bool:
         """Whether the feed was opened for appending."""
         return self._key_pair is not None
-
-    @property
-    def length(self) -> int:
-        """Number of blocks, those of an unsynced batch included."""
-        return self._head.length
-
-    @property
-    def byte_length(self) -> int:
-        """Bytes of all blocks, those of an unsynced batch included."""
-        return self._head.byte_length
-
-    @property
-    def synced_length(self) -> int:
-        """Number of blocks that a power cut cannot take away."""
-        return self._synced_head.length
-
-    def head(self) -> Head:
-        """Return the signed head of the last append, synced or not."""
-        return self._head
-
-    def synced_head(self) -> Head:
-        """Return the signed head of the last sync: one that may leave the process."""
-        return self._synced_head
 
     def append(self, blocks: Sequence[bytes]) -> int:
         """Append a batch under one signature; written, not synced.
 
         Args:
-            blocks: At most 65,536 blocks of at most BLOCK_BYTES_MAX bytes. None: nothing happens.
+            blocks: At most BATCH_BLOCKS_MAX blocks of at most BLOCK_BYTES_MAX bytes, together at
+                most BATCH_BYTES_MAX. With none of them nothing happens.
 
         Returns:
             The index of the first of them.
@@ -207,12 +149,18 @@ class Feed:
         if head is not self._synced_head:
             raise LocalProtocolError("The batch before is not synced yet.", code="feed-unsynced")
         if len(blocks) > BATCH_BLOCKS_MAX:
-            raise LocalProtocolError(f"A batch of {len(blocks)} blocks is too large.")
+            raise LocalProtocolError(
+                f"A batch of {len(blocks)} blocks is more than {BATCH_BLOCKS_MAX}.",
+                code="feed-too-large",
+            )
         if not blocks:
             return head.length
-        if max(map(len, blocks)) > BLOCK_BYTES_MAX:
+        sizes = list(map(len, blocks))
+        if max(sizes) > BLOCK_BYTES_MAX or sum(sizes) > BATCH_BYTES_MAX:
             raise LocalProtocolError(
-                f"A block is longer than {BLOCK_BYTES_MAX} bytes.", code="feed-block-too-large"
+                f"A block is longer than {BLOCK_BYTES_MAX} bytes, or a batch than "
+                f"{BATCH_BYTES_MAX}.",
+                code="feed-too-large",
             )
         try:
             builder = self._builder
@@ -244,73 +192,6 @@ class Feed:
             raise
         self._synced_head = head
 
-    def get(self, index: int) -> bytes:
-        """Return block ``index``, checked against its stored leaf.
-
-        Raises:
-            LocalProtocolError: There is no such block.
-            StorageError: It cannot be read, or is not what was written (``feed-damaged``).
-        """
-        self._check_range(index, index + 1)
-        return self._read_block(index, self._byte_offset(index))
-
-    def get_many(self, start: int, end: int) -> Iterator[bytes]:
-        """Yield the blocks from ``start`` to before ``end``, in memory one at a time.
-
-        Raises:
-            LocalProtocolError: Some of them do not exist.
-            StorageError: As for :meth:`get`.
-        """
-        self._check_range(start, end)
-        offset = self._byte_offset(start)
-        for index in range(start, end):
-            block = self._read_block(index, offset)
-            offset += len(block)
-            yield block
-
-    def byte_offset(self, index: int) -> int:
-        """Return where block ``index`` (or, for ``length``, the end) stands in the data file."""
-        self._check_range(index, index)
-        return self._byte_offset(index)
-
-    def node(self, index: int) -> Node:
-        """Return a stored node of the tree.
-
-        Raises:
-            StorageError: The file does not have it (``feed-damaged``).
-        """
-        node = self._files.node(index)
-        if node is None:
-            raise FeedDamagedError(f"{self._files.tree.path} lacks node {index}.")
-        return node
-
-    def head_at(self, length: int) -> Head:
-        """Return the head at an earlier length, computed from the stored nodes.
-
-        Its signature is empty where no batch ended. A caller that remembers a head compares root
-        hashes; one that does not trust the stored nodes uses ``check_extends``.
-
-        Raises:
-            LocalProtocolError: The feed has fewer blocks.
-            StorageError: A node is missing (``feed-damaged``).
-        """
-        self._check_range(length, length)
-        roots = tuple(self.node(index) for index in full_roots(length))
-        signature = self._files.signature(length - 1) if length else b""
-        return Head(length, sum(root.size for root in roots), roots, signature)
-
-    def proof(self, index: int) -> Proof:
-        """Return the proof that block ``index`` is under the last synced head.
-
-        Raises:
-            LocalProtocolError: The block does not exist or is not synced.
-            StorageError: A node is missing (``feed-damaged``).
-        """
-        head = self._synced_head
-        if not 0 <= index < head.length:
-            raise LocalProtocolError(f"There is no synced block {index}.", code="feed-no-block")
-        return make_proof(index, head, self.node)
-
     def close(self) -> None:
         """Close the files. An unsynced batch is left to the operating system."""
         self._poisoned = True
@@ -332,35 +213,3 @@ class Feed:
             raise StorageError(
                 "The feed is closed, or a write to it failed: open it again.", code="feed-closed"
             )
-
-    def _check_range(self, start: int, end: int) -> None:
-        if not 0 <= start <= end <= self._head.length:
-            raise LocalProtocolError(
-                f"Blocks {start} to {end} are not all in a feed of {self._head.length}.",
-                code="feed-no-block",
-            )
-
-    def _byte_offset(self, index: int) -> int:
-        return sum(self.node(root).size for root in full_roots(index))
-
-    def _read_block(self, index: int, offset: int) -> bytes:
-        leaf = self.node(2 * index)
-        data = self._files.data
-        # A size from a damaged file must not make us ask for more memory than there are bytes.
-        if leaf.size <= _MANY_BYTES or offset + leaf.size <= data.size():
-            block = data.read(offset, leaf.size)
-            if leaf_hash(block) == leaf.hash:
-                return block
-        raise FeedDamagedError(f"Block {index} in {data.path} is not what its leaf says.")
-
-
-def _read_key(files: FileSystem, path: Path, size: int) -> bytes:
-    """Return the bytes of a key file."""
-    file = SleepFile(files, path, writable=False, create=False)
-    try:
-        value = file.read(0, size + 1)
-    finally:
-        file.close()
-    if len(value) != size:
-        raise FeedDamagedError(f"{path} does not hold a key of {size} bytes.")
-    return value

@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nodevms.errors import StorageError, UsageError
+from nodevms.errors import UsageError
 from nodevms.feed import bitfield
+from nodevms.feed.errors import FeedIOError
 from nodevms.feed.keys import SIGNATURE_BYTES
 from nodevms.feed.merkle import NO_NODE, NODE_BYTES, Growth, Node
 
@@ -52,25 +53,29 @@ def feed_path(directory: Path, prefix: str, name: str) -> Path:
     return directory / (prefix + name)
 
 
+def io_error(action: str, path: Path, error: OSError) -> FeedIOError:
+    """Return the error that says what could not be done with a file, and why."""
+    return FeedIOError(f"Could not {action} {path}: {error.strerror or error}.", path)
+
+
 @contextmanager
-def storage_errors(path: Path, action: str) -> Iterator[None]:
-    """Turn an OSError into a StorageError that names the file."""
+def io_errors(action: str, path: Path) -> Iterator[None]:
+    """Raise an OSError of the block as a FeedIOError."""
     try:
         yield
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise StorageError(f"Could not {action} {path}: {reason}.") from error
+        raise io_error(action, path, error) from error
 
 
 class SleepFile:
-    """One open file of a feed. Raises StorageError where the system raises OSError."""
+    """One open file of a feed. Raises FeedIOError where the system raises OSError."""
 
     __slots__ = ("_file", "path")
 
     def __init__(self, files: FileSystem, path: Path, *, writable: bool, create: bool) -> None:
         self.path = path
         mode = 0o600 if path.name.endswith("secret_key") else 0o644
-        with storage_errors(path, "open"):
+        with io_errors("open", path):
             self._file: RandomAccessFile = files.open(
                 path, create=create, writable=writable, mode=mode
             )
@@ -80,34 +85,34 @@ class SleepFile:
         try:
             return self._file.read_at(offset, size)
         except OSError as error:
-            raise StorageError(f"Could not read {self.path}: {error}.") from error
+            raise io_error("read", self.path, error) from error
 
     def write(self, offset: int, data: bytes) -> None:
         """Write all the bytes."""
         try:
             self._file.write_at(offset, data)
         except OSError as error:
-            raise StorageError(f"Could not write {self.path}: {error}.") from error
+            raise io_error("write", self.path, error) from error
 
     def size(self) -> int:
         """Return the file's size in bytes."""
-        with storage_errors(self.path, "read"):
+        with io_errors("read", self.path):
             return self._file.size()
 
     def cut(self, size: int) -> None:
         """Cut off what lies after ``size`` bytes, if anything does."""
-        with storage_errors(self.path, "cut"):
+        with io_errors("cut", self.path):
             if self._file.size() > size:
                 self._file.truncate(size)
 
     def sync(self) -> None:
         """Return when everything written is on the disk."""
-        with storage_errors(self.path, "sync"):
+        with io_errors("sync", self.path):
             self._file.sync()
 
     def close(self) -> None:
         """Close the file."""
-        with storage_errors(self.path, "close"):
+        with io_errors("close", self.path):
             self._file.close()
 
 

@@ -1,0 +1,85 @@
+"""What an audit can find wrong with a feed's files, each finding with its file and block."""
+
+from __future__ import annotations
+
+from nodevms.feed import flat_tree
+from nodevms.feed.errors import FeedFalseError, FeedUncheckedError
+from nodevms.feed.heads import Head
+from nodevms.feed.keys import SIGNATURE_BYTES
+from nodevms.feed.merkle import NO_NODE, NODE_BYTES, Growth
+from nodevms.feed.sleep import HEADER_BYTES, HEADERS, FeedFiles, SleepFile
+
+
+def check_headers(files: FeedFiles) -> None:
+    """Check the headers of tree and signatures."""
+    for file, name in ((files.tree, "tree"), (files.signatures, "signatures")):
+        stored = file.read(0, HEADER_BYTES)
+        if len(stored) < HEADER_BYTES:
+            raise missing(file, "the header", None)
+        if stored != HEADERS[name]:
+            raise FeedFalseError(
+                f"{file.path} does not begin as a feed's {name} file does.",
+                file=file.path.name,
+                code="feed-header",
+            )
+
+
+def check_nodes(files: FeedFiles, growth: Growth, stored: bytes, stored_first: int) -> None:
+    """Compare the computed nodes with the stored ones, those of this part at hand in memory."""
+    at = NODE_BYTES * (growth.first - stored_first)
+    if stored[at : at + NODE_BYTES * len(growth.nodes)] == b"".join(growth.nodes):
+        nodes = growth.earlier
+    else:
+        nodes = [*enumerate(growth.nodes, growth.first), *growth.earlier]
+    for index, node in nodes:
+        at = NODE_BYTES * (index - stored_first)
+        found = stored[at : at + NODE_BYTES] if at >= 0 else files.node_bytes(index)
+        if node not in (found, NO_NODE):
+            raise _wrong_node(files, index, found)
+
+
+def _wrong_node(files: FeedFiles, index: int, found: bytes) -> FeedFalseError | FeedUncheckedError:
+    """Return the error for a stored node that is not the computed one."""
+    first, end = flat_tree.span(index)
+    if len(found) < NODE_BYTES or found == NO_NODE:
+        return missing(files.tree, f"node {index}", first)
+    if end - first == 1:
+        return FeedFalseError(
+            f"Block {first} in {files.data.path} does not have the hash that the tree holds.",
+            file=files.data.path.name,
+            block=first,
+            code="feed-block",
+        )
+    return FeedFalseError(
+        f"Node {index} in {files.tree.path} is not the hash of blocks {first} to {end - 1}.",
+        file=files.tree.path.name,
+        block=first,
+        code="feed-tree",
+    )
+
+
+def check_ends(files: FeedFiles, head: Head) -> None:
+    """Refuse bytes that follow what was signed."""
+    for file, end in (
+        (files.data, head.byte_length),
+        (files.tree, HEADER_BYTES + NODE_BYTES * max(2 * head.length - 1, 0)),
+        (files.signatures, HEADER_BYTES + SIGNATURE_BYTES * head.length),
+    ):
+        if file.size() > end:
+            raise FeedFalseError(
+                f"{file.path} goes on after the {head.length} blocks that were signed.",
+                file=file.path.name,
+                block=head.length,
+                code="feed-unsigned",
+            )
+
+
+def missing(file: SleepFile, what: str, block: int | None) -> FeedUncheckedError:
+    """Return the error for bytes that are not there."""
+    of_block = "" if block is None else f" of block {block}"
+    return FeedUncheckedError(
+        f"{file.path} lacks {what}{of_block}.",
+        file=file.path.name,
+        block=block,
+        code="feed-missing",
+    )
