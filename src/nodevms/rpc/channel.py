@@ -1,0 +1,178 @@
+"""The client's side of one WebSocket connection: requests out, answers back by id.
+
+A request is sent once. What ends without an answer ends as an unknown outcome.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import Self
+
+import aiohttp
+import msgspec
+from aiohttp import ClientWebSocketResponse, WSMsgType
+
+from nodevms.rpc.client_errors import (
+    CallOutcomeUnknownError,
+    ConnectionFailedError,
+    remote_error,
+)
+from nodevms.rpc.connection import SUBPROTOCOL
+from nodevms.rpc.text import hide_surrogates, show_surrogates
+from nodevms.rpc.urls import BackendURL
+
+_MESSAGE_BYTES_MAX = 64 << 20
+_HEARTBEAT_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class RawAnswer:
+    """A successful request's answer.
+
+    Attributes:
+        result: JSON text of the result as the backend wrote it; None for ``undefined``.
+        seq: The call's entry in the call log; None for the server's own methods.
+        epoch: Seq of the start entry that it ran under; None likewise.
+    """
+
+    result: bytes | None
+    seq: int | None
+    epoch: int | None
+
+
+class _Message(msgspec.Struct, gc=False):
+    id: int | None = None
+    result: msgspec.Raw = msgspec.Raw(b"")
+    error: msgspec.Raw = msgspec.Raw(b"")
+    seq: int | None = None
+    epoch: int | None = None
+
+
+_decode_message = msgspec.json.Decoder(_Message).decode
+
+
+class Channel:
+    """One open connection; `open` makes it."""
+
+    def __init__(
+        self, session: aiohttp.ClientSession, socket: ClientWebSocketResponse[bool]
+    ) -> None:
+        self._session = session
+        self._socket = socket
+        self._waiting: dict[int, asyncio.Future[RawAnswer]] = {}
+        self._last_id = 0
+        self._ending = "the connection was lost"
+        self._reader = asyncio.create_task(self._read())
+
+    @classmethod
+    async def open(cls, address: BackendURL, user: str | None) -> Self:
+        """Connect and negotiate plain JSON.
+
+        Raises:
+            ConnectionFailedError: Nobody answers there, or not as a nodevms server.
+        """
+        session = aiohttp.ClientSession()
+        try:
+            socket = await session.ws_connect(
+                address.with_user(user),
+                protocols=(SUBPROTOCOL,),
+                heartbeat=_HEARTBEAT_SECONDS,
+                max_msg_size=_MESSAGE_BYTES_MAX,
+                decode_text=False,
+            )
+            if socket.protocol != SUBPROTOCOL:
+                await socket.close()
+                raise ConnectionFailedError(f"{address.ws} does not speak {SUBPROTOCOL}.")
+        except (aiohttp.ClientError, OSError) as error:
+            reason = await _refusal(session, address, error)
+            await session.close()
+            raise ConnectionFailedError(f"Cannot connect to {address.ws}: {reason}") from error
+        except BaseException:
+            await session.close()
+            raise
+        return cls(session, socket)
+
+    async def request(self, method: str, arguments: bytes, timeout_seconds: float) -> RawAnswer:
+        """Send a request and wait for its answer.
+
+        Args:
+            method: The method's name.
+            arguments: JSON text of an array.
+            timeout_seconds: How long to wait.
+
+        Raises:
+            RemoteError: The answer is an error.
+            CallOutcomeUnknownError: No answer came.
+            ConnectionFailedError: The connection is closed; nothing was sent.
+        """
+        if self._socket.closed or self._reader.done():
+            raise ConnectionFailedError(f"There is no connection: {self._ending}.")
+        self._last_id += 1
+        request_id = self._last_id
+        answer: asyncio.Future[RawAnswer] = asyncio.get_running_loop().create_future()
+        self._waiting[request_id] = answer
+        parts = (json.dumps(method).encode(), arguments, request_id)
+        message = b'{"jsonrpc":"2.0","method":%b,"params":%b,"id":%d}' % parts
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self._socket.send_frame(message, WSMsgType.TEXT)
+                return await answer
+        except TimeoutError:
+            raise _unknown(method, f"no answer came in {timeout_seconds:g} seconds") from None
+        except (aiohttp.ClientError, ConnectionError) as error:
+            raise _unknown(method, str(error) or self._ending) from error
+        finally:
+            del self._waiting[request_id]
+
+    async def close(self) -> None:
+        """Close; requests that wait for an answer end with an unknown outcome."""
+        self._ending = "the client was closed"
+        await self._socket.close()
+        await self._reader
+        await self._session.close()
+
+    async def _read(self) -> None:
+        try:
+            while (received := await self._socket.receive()).type is WSMsgType.TEXT:
+                self._settle(received.data)
+            if received.type is WSMsgType.CLOSE:
+                self._ending = f"the server closed it ({received.data} {received.extra})".strip()
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            self._ending = "the server sent something that is no answer"
+        finally:
+            for answer in self._waiting.values():
+                if not answer.done():
+                    answer.set_exception(ConnectionError(self._ending))
+
+    def _settle(self, data: bytes) -> None:
+        message = _decode_message(hide_surrogates(data))
+        answer = self._waiting.get(message.id or 0)
+        if answer is None or answer.done():
+            return
+        if error := show_surrogates(bytes(message.error)):
+            answer.set_exception(remote_error(error, message.seq))
+        else:
+            result = show_surrogates(bytes(message.result)) or None
+            answer.set_result(RawAnswer(result, message.seq, message.epoch))
+
+
+def _unknown(method: str, reason: str) -> CallOutcomeUnknownError:
+    return CallOutcomeUnknownError(
+        f"The outcome of {method} is unknown: {reason}. It may or may not have run.",
+        hint="The call log tells. It was not sent again, because it could then run twice.",
+    )
+
+
+async def _refusal(session: aiohttp.ClientSession, address: BackendURL, error: Exception) -> str:
+    """Say why the server did not upgrade; it explains itself only in answer to a plain GET."""
+    if isinstance(error, aiohttp.WSServerHandshakeError):
+        reason = f"HTTP {error.status}"
+        try:
+            async with session.get(address.http) as response:
+                text = await response.content.read(4096)
+            return f"{reason}, {json.loads(text)['error']['message']}"
+        except (aiohttp.ClientError, OSError, ValueError, LookupError, TypeError):
+            return reason
+    return str(error) or type(error).__name__
