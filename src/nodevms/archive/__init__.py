@@ -1,1 +1,47 @@
 """The files: the authenticated state and the Dat drive that publishes it (hyperdrive)."""
+
+from nodevms.archive.contents import ContentStore, FeedContents, read_content
+from nodevms.archive.errors import (
+    FilesError,
+    InvalidChangesError,
+    InvalidPathError,
+    LimitExceededError,
+    ProofError,
+    UnknownVersionError,
+)
+from nodevms.archive.files import ArchiveInfo, FileApi
+from nodevms.archive.index_file import remove_index
+from nodevms.archive.overlay import Overlay, PendingChange
+from nodevms.archive.paths import canonical_path
+from nodevms.archive.proof import StateProof, verify_proof
+from nodevms.archive.record import Change, HistoryItem, Record, Value
+from nodevms.archive.state import State
+from nodevms.archive.temporary_contents import TemporaryContents
+from nodevms.archive.tree import EMPTY_ROOT
+
+__all__ = [
+    "EMPTY_ROOT",
+    "ArchiveInfo",
+    "Change",
+    "ContentStore",
+    "FeedContents",
+    "FileApi",
+    "FilesError",
+    "HistoryItem",
+    "InvalidChangesError",
+    "InvalidPathError",
+    "LimitExceededError",
+    "Overlay",
+    "PendingChange",
+    "ProofError",
+    "Record",
+    "State",
+    "StateProof",
+    "TemporaryContents",
+    "UnknownVersionError",
+    "Value",
+    "canonical_path",
+    "read_content",
+    "remove_index",
+    "verify_proof",
+]

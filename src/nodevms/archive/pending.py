@@ -1,0 +1,118 @@
+"""Changes that are in the state and not yet in its index.
+
+The engine runs ahead of the disk: a call's changes are visible at once, and written when the log
+entry that they belong to is synced. Each call is a `Layer`; `Pending` keeps the layers in order,
+and over them one merged view, so that a read costs the same whatever number waits.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from nodevms.archive.listing import Names, Page
+from nodevms.archive.paths import split_path
+from nodevms.archive.record import HistoryItem, Record
+from nodevms.archive.tree import Node, Ref
+
+
+@dataclass(slots=True)
+class Layer:
+    """What one log entry, or several in a row, did to the state.
+
+    Attributes:
+        length: Log length that the state reflects with it.
+        version: filesVersion with it.
+        root: The tree with it.
+        next_id: First node id that is free after it.
+        nodes: Tree nodes put, and None for those dropped.
+        items: The changes in order.
+    """
+
+    length: int
+    version: int
+    root: Ref | None
+    next_id: int
+    nodes: dict[int, Node | None] = field(default_factory=dict)
+    items: list[HistoryItem] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A path's newest record in the layers (None: deleted), and the log length of its layer."""
+
+    length: int
+    record: Record | None
+
+
+class Pending:
+    """The layers that wait for the disk; not thread-safe, the state's lock covers it."""
+
+    __slots__ = ("_nodes", "folders", "layers")
+
+    def __init__(self) -> None:
+        self.layers: deque[Layer] = deque()
+        self.folders: dict[str, Names[Waiting]] = {}
+        self._nodes: dict[int, tuple[int, Node | None]] = {}
+
+    def node(self, node_id: int) -> Node | None:
+        """Return a waiting tree node, or None."""
+        waiting = self._nodes.get(node_id)
+        return None if waiting is None else waiting[1]
+
+    def waiting(self, path: str) -> Waiting | None:
+        """Return the newest waiting record of a path; None when no layer touched it."""
+        parent, name = split_path(path)
+        names = self.folders.get(parent)
+        return None if names is None else names.entries.get(name)
+
+    def page(self, folder: str, after: str) -> Page[Record | None]:
+        """Return at most PAGE_NAMES names of a folder that wait, in order; None for deleted."""
+        names = self.folders.get(folder)
+        if names is None:
+            return []
+        return [(name, waiting.record) for name, waiting in names.page(after)]
+
+    def push(self, layer: Layer) -> None:
+        """Add a layer on top."""
+        self.layers.append(layer)
+        length = layer.length
+        for node_id, node in layer.nodes.items():
+            self._nodes[node_id] = (length, node)
+        for item in layer.items:
+            parent, name = split_path(item.path)
+            names = self.folders.get(parent)
+            if names is None:
+                names = self.folders[parent] = Names()
+            names.put(name, Waiting(length, item.record))
+
+    def forget(self, layer: Layer) -> None:
+        """Take out all layers up to this merged one's length, which is on disk now."""
+        while self.layers and self.layers[0].length <= layer.length:
+            self.layers.popleft()
+        for node_id in layer.nodes:
+            if self._nodes.get(node_id, (layer.length + 1,))[0] <= layer.length:
+                del self._nodes[node_id]
+        for item in layer.items:
+            parent, name = split_path(item.path)
+            names = self.folders.get(parent)
+            waiting = None if names is None else names.entries.get(name)
+            if names is None or waiting is None or waiting.length > layer.length:
+                continue
+            names.drop(name)
+            if not names.entries:
+                del self.folders[parent]
+
+    def items(self) -> list[HistoryItem]:
+        """Return all waiting changes, oldest first."""
+        return [item for layer in self.layers for item in layer.items]
+
+
+def merge_layers(layers: list[Layer]) -> Layer:
+    """Return one layer that does what these do one after the other."""
+    last = layers[-1]
+    merged = Layer(last.length, last.version, last.root, last.next_id)
+    for layer in layers:
+        merged.nodes.update(layer.nodes)
+        merged.items.extend(layer.items)
+    return merged

@@ -1,0 +1,245 @@
+"""Reading the state: pending changes first, then the caches, then the index."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from threading import RLock
+
+from nodevms.archive.cache import Cache
+from nodevms.archive.errors import UnknownVersionError
+from nodevms.archive.index import Index, Meta
+from nodevms.archive.listing import PAGE_NAMES, Page, merged_page
+from nodevms.archive.paths import join_path
+from nodevms.archive.pending import Layer, Pending
+from nodevms.archive.proof import StateProof
+from nodevms.archive.record import NUMBER_MAX, HistoryItem, Record, path_key
+from nodevms.archive.tree import Branch, Node, bit_of, find, root_hash
+
+_MISSING = object()
+
+
+class LayerNodes:
+    """The tree nodes of one layer in the making, over those of the state."""
+
+    __slots__ = ("_load", "next_id", "nodes")
+
+    def __init__(self, load: Callable[[Branch], Node], next_id: int) -> None:
+        self._load = load
+        self.next_id = next_id
+        self.nodes: dict[int, Node | None] = {}
+
+    def load(self, ref: Branch) -> Node:
+        """Return a node of the layer, or of the state below it."""
+        return self.nodes.get(ref.id) or self._load(ref)
+
+    def put(self, node_id: int, node: Node) -> None:
+        """Store or replace a node in the layer."""
+        self.nodes[node_id] = node
+
+    def drop(self, node_id: int) -> None:
+        """Note that the node is gone."""
+        self.nodes[node_id] = None
+
+    def new_id(self) -> int:
+        """Return an id that no node has."""
+        self.next_id += 1
+        return self.next_id - 1
+
+
+class StateReader:
+    """All that can be asked of a state; `nodevms.archive.state.State` is one that changes."""
+
+    def __init__(self, index: Index, cache_max: int) -> None:
+        self._index = index
+        self._lock = RLock()
+        self._nodes: Cache[int, Node] = Cache(cache_max)
+        self._records: Cache[str, object] = Cache(cache_max)
+        self._pending = Pending()
+        self._flushed = index.meta()
+        self._length = self._flushed.seq
+
+    @property
+    def version(self) -> int:
+        """The filesVersion: how many changes were ever made."""
+        with self._lock:
+            return self._top().version
+
+    @property
+    def root(self) -> bytes:
+        """The 32-byte state root."""
+        with self._lock:
+            return root_hash(self._top().root)
+
+    @property
+    def seq(self) -> int:
+        """The length of the log that the state reflects."""
+        with self._lock:
+            return self._length
+
+    def get(self, path: str) -> Record | None:
+        """Return what a canonical path has; None for nothing, and for the root."""
+        with self._lock:
+            waiting = self._pending.waiting(path)
+            if waiting is not None:
+                return waiting.record
+            cached = self._records.get(path)
+            if cached is None:
+                record = self._index.record(path)
+                self._remember(path, record)
+                return record
+            return cached if isinstance(cached, Record) else None
+
+    def children(self, folder: str) -> Iterator[tuple[str, Record]]:
+        """Yield (name, record) of what is in a folder, in the order of the names' UTF-8 bytes.
+
+        A folder that is not there has nothing in it. Pages are read as they are needed: a reader
+        beside the thread that applies, who must not see two versions, wants `children_at`.
+        """
+        after: str | None = ""
+        while after is not None:
+            page, after = self._page(folder, after)
+            yield from page
+
+    def children_page(self, folder: str, after: str) -> Page[Record]:
+        """Return the first PAGE_NAMES children above `after`, fewer only at the end."""
+        page: Page[Record] = []
+        more: str | None = after
+        while more is not None and len(page) < PAGE_NAMES:
+            names, more = self._page(folder, more)
+            page += names
+        return page[:PAGE_NAMES]
+
+    def _page(self, folder: str, after: str) -> tuple[Page[Record], str | None]:
+        with self._lock:
+            upper = self._pending.page(folder, after)
+            return merged_page(upper, self._index.children(folder, after))
+
+    def record_at(self, path: str, version: int) -> Record | None:
+        """Return what a canonical path had at a filesVersion; None for nothing.
+
+        Raises:
+            UnknownVersionError: No such version yet.
+        """
+        with self._lock:
+            self._check_version(version)
+            for item in reversed(self._pending.items()):
+                if item.version <= version and item.path == path:
+                    return item.record
+            return self._index.record_at(path, min(version, self._flushed.version))
+
+    def children_at(self, folder: str, version: int) -> Iterator[tuple[str, Record]]:
+        """Yield (name, record) of what was in a folder at a filesVersion, in UTF-8 order.
+
+        Costs time for each name that the folder ever had.
+
+        Raises:
+            UnknownVersionError: No such version yet.
+        """
+        self._check_version(version)
+        after: str | None = ""
+        while after is not None:
+            with self._lock:
+                lower: list[tuple[str, str]] = [
+                    (name, name) for name in self._index.names_ever(folder, after)
+                ]
+                upper: list[tuple[str, str | None]] = [
+                    (name, name) for name, _ in self._pending.page(folder, after)
+                ]
+                names, after = merged_page(upper, lower)
+                page = [
+                    (name, self.record_at(join_path(folder, name), version)) for name, _ in names
+                ]
+            for name, record in page:
+                if record is not None:
+                    yield name, record
+
+    def history(
+        self,
+        path: str | None = None,
+        *,
+        start: int = 0,
+        end: int | None = None,
+        reverse: bool = False,
+        limit: int = 1_000,
+    ) -> list[HistoryItem]:
+        """Return changes with start <= version < end, the newest first if `reverse`.
+
+        Args:
+            path: Canonical path, for the changes of that path alone.
+            start: The first version wanted.
+            end: The version to stop before; None for no end.
+            reverse: Newest first; the range stays the same.
+            limit: How many at most, counted from where the answer starts.
+        """
+        stop = NUMBER_MAX if end is None else end
+        with self._lock:
+            flushed = self._flushed.version
+            recent = [
+                item
+                for item in self._pending.items()
+                if start <= item.version < stop and path in {None, item.path}
+            ]
+            if reverse:
+                recent.reverse()
+                recent = recent[:limit]
+            wanted = limit - len(recent) if reverse else limit
+            rows = self._index.history(
+                path, start, min(stop, flushed + 1), reverse=reverse, limit=wanted
+            )
+        older = [HistoryItem(*row) for row in rows]
+        return recent + older if reverse else (older + recent)[:limit]
+
+    def version_at(self, length: int) -> int:
+        """Return the filesVersion after the first `length` log entries."""
+        with self._lock:
+            for layer in reversed(self._pending.layers):
+                if layer.length <= length:
+                    return layer.version
+            low, high = 0, self._flushed.version
+            while low < high:
+                middle = (low + high + 1) // 2
+                if self._index.seq_of(middle) < length:
+                    low = middle
+                else:
+                    high = middle - 1
+            return low
+
+    def prove(self, path: str) -> StateProof:
+        """Return the proof of what a canonical path has, or that it has nothing.
+
+        The proof is against `root` as it is during the call; see `prove_with_root`.
+        """
+        return self.prove_with_root(path)[1]
+
+    def prove_with_root(self, path: str) -> tuple[bytes, StateProof]:
+        """Return the root, and the proof of what a canonical path has under it."""
+        key = path_key(path)
+        with self._lock:
+            root = self._top().root
+            steps, leaf = find(LayerNodes(self._load_node, 0), root, key)
+            record = self.get(path)
+        siblings = tuple(
+            (node.bit, (node.left if bit_of(key, node.bit) else node.right).hash)
+            for _, node in steps
+        )
+        if leaf is not None and leaf.key == key and record is not None:
+            return root_hash(root), StateProof(siblings, record.value, None)
+        other = None if leaf is None else (leaf.key, leaf.value_hash)
+        return root_hash(root), StateProof(siblings, None, other)
+
+    def _remember(self, path: str, record: Record | None) -> None:
+        self._records.put(path, _MISSING if record is None else record)
+
+    def _load_node(self, ref: Branch) -> Node:
+        node = self._pending.node(ref.id) or self._nodes.get(ref.id)
+        if node is None:
+            node = self._index.node(ref)
+            self._nodes.put(ref.id, node)
+        return node
+
+    def _top(self) -> Layer | Meta:
+        return self._pending.layers[-1] if self._pending.layers else self._flushed
+
+    def _check_version(self, version: int) -> None:
+        if not 0 <= version <= self.version:
+            raise UnknownVersionError(f"there is no version {version} of the files yet")
