@@ -132,10 +132,11 @@ class PublicationPlanner:
         for change in changes:
             names = _names_of(change, previous)
             previous = change.path
+            value = self._value_of(change)
             self._read_way(version, names, folders)
             if change.kind == "deleted" and None not in folders[names]:
                 continue
-            write = _Write(version + 1 + len(writes), names, self._value_of(change))
+            write = _Write(version + 1 + len(writes), names, value)
             writes.append(write)
             for depth in range(len(names) + 1):
                 last[names[:depth]] = write.seq
