@@ -1,6 +1,11 @@
 """The files: the authenticated state and the Dat drive that publishes it (hyperdrive)."""
 
 from nodevms.archive.contents import ContentStore, FeedContents, read_content
+from nodevms.archive.drive import Drive, DriveChange
+from nodevms.archive.drive_check import DriveChecker, publications
+from nodevms.archive.drive_check import Publication as DrivePublication
+from nodevms.archive.drive_errors import BadDriveError, NotInDriveError
+from nodevms.archive.drive_writer import DriveWriter, create_drive
 from nodevms.archive.errors import (
     FilesError,
     InvalidChangesError,
@@ -14,6 +19,8 @@ from nodevms.archive.index_file import remove_index
 from nodevms.archive.overlay import Overlay, PendingChange
 from nodevms.archive.paths import canonical_path
 from nodevms.archive.proof import StateProof, verify_proof
+from nodevms.archive.publication import PublicationPlanner, Published
+from nodevms.archive.publisher import Publisher
 from nodevms.archive.record import Change, HistoryItem, Record, Value
 from nodevms.archive.state import State
 from nodevms.archive.temporary_contents import TemporaryContents
@@ -22,8 +29,14 @@ from nodevms.archive.tree import EMPTY_ROOT
 __all__ = [
     "EMPTY_ROOT",
     "ArchiveInfo",
+    "BadDriveError",
     "Change",
     "ContentStore",
+    "Drive",
+    "DriveChange",
+    "DriveChecker",
+    "DrivePublication",
+    "DriveWriter",
     "FeedContents",
     "FileApi",
     "FilesError",
@@ -31,9 +44,13 @@ __all__ = [
     "InvalidChangesError",
     "InvalidPathError",
     "LimitExceededError",
+    "NotInDriveError",
     "Overlay",
     "PendingChange",
     "ProofError",
+    "PublicationPlanner",
+    "Published",
+    "Publisher",
     "Record",
     "State",
     "StateProof",
@@ -41,6 +58,8 @@ __all__ = [
     "UnknownVersionError",
     "Value",
     "canonical_path",
+    "create_drive",
+    "publications",
     "read_content",
     "remove_index",
     "verify_proof",
