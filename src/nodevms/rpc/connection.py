@@ -12,17 +12,16 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from nodevms.rpc import circular, jsonrpc
+from nodevms.rpc import answers, circular
 from nodevms.rpc.codes import INVALID_REQUEST, Fault
 from nodevms.rpc.dispatch import Dispatcher, Session
 from nodevms.rpc.frames import close_frame, close_payload, text_header
+from nodevms.rpc.jsonrpc import NO_ID
 from nodevms.rpc.limits import Limits
 
 SUBPROTOCOL = "nodevms.v1+json"
 _UNTAKEN_BYTES = 64 << 10
-_BINARY = jsonrpc.encode_fault(
-    jsonrpc.NO_ID, Fault(INVALID_REQUEST, "Messages must be text frames.")
-)
+_BINARY = answers.encode_fault(NO_ID, Fault(INVALID_REQUEST, "Messages must be text frames."))
 
 
 class Socket(web.WebSocketResponse[bool]):

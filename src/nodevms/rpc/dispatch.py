@@ -15,7 +15,7 @@ from functools import partial
 from typing import TypeAlias
 
 from nodevms.errors import NodeVMSError
-from nodevms.rpc import jsonrpc
+from nodevms.rpc import answers, jsonrpc
 from nodevms.rpc.backend import Answer, Backend
 from nodevms.rpc.codes import (
     ANSWER_NOT_SENT,
@@ -85,7 +85,7 @@ class Dispatcher:
     def start(self, item: Item, session: Session, deliver: Deliver) -> None:
         """Start one request and deliver its answer when there is one."""
         if isinstance(item, Refusal):
-            deliver(jsonrpc.encode_fault(item.id, item.fault))
+            deliver(answers.encode_fault(item.id, item.fault))
             return
         outcome = self._begin(item, session)
         if isinstance(outcome, asyncio.Future):
@@ -95,9 +95,9 @@ class Dispatcher:
         if item.id is None:
             deliver(b"")
         elif isinstance(outcome, Fault):
-            deliver(jsonrpc.encode_fault(item.id, outcome))
+            deliver(answers.encode_fault(item.id, outcome))
         elif isinstance(outcome, bytes):
-            deliver(jsonrpc.encode_result(item.id, outcome))
+            deliver(answers.encode_result(item.id, outcome))
 
     def close(self) -> None:
         """Refuse all requests from now on; accepted ones still get their answers."""
@@ -133,12 +133,12 @@ class Dispatcher:
         if self.pending == 0:
             self._idle.set()
         if future.cancelled():
-            text = jsonrpc.encode_fault(request_id or b"", _CANCELLED)
+            text = answers.encode_fault(request_id or b"", _CANCELLED)
         elif (error := future.exception()) is not None:
-            text = jsonrpc.encode_fault(request_id or b"", _fault(error))
+            text = answers.encode_fault(request_id or b"", _fault(error))
         else:
             answer = future.result()
-            text = jsonrpc.encode_answer(request_id or b"", answer, with_entry=session.with_entry)
+            text = answers.encode_answer(request_id or b"", answer, with_entry=session.with_entry)
         if request_id is not None:
             deliver(text)
 
@@ -175,7 +175,7 @@ class _Batch:
                 "The answers of this batch are too large together. "
                 "The call was run and logged; its answer stands in the call log."
             )
-            text = jsonrpc.encode_fault(
+            text = answers.encode_fault(
                 self._items[index].id or b"null", Fault(ANSWER_NOT_SENT, sentence)
             )
         else:
@@ -183,5 +183,5 @@ class _Batch:
         self._texts[index] = text
         self._missing -= 1
         if self._missing == 0:
-            answers = [answer for answer in self._texts if answer]
-            self._deliver(jsonrpc.encode_batch(answers) if answers else b"")
+            texts = [text for text in self._texts if text]
+            self._deliver(answers.encode_batch(texts) if texts else b"")

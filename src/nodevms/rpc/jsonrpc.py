@@ -1,7 +1,7 @@
-"""JSON-RPC 2.0 without I/O: bytes to requests, answers to bytes.
+"""JSON-RPC 2.0 without I/O, the half that reads: bytes to requests.
 
-Requests come from strangers; every length and count has a ceiling. Arguments, ids, results and
-errors stay JSON text from end to end, because Python's numbers and strings are not JavaScript's.
+Requests come from strangers; every length and count has a ceiling. Arguments and ids
+stay JSON text from end to end, because Python's numbers and strings are not JavaScript's.
 What is refused, and how, follows the server of 2017 (see docs/rpc.md), whose order of checks this
 keeps; where it had a choice that JSON-RPC 2.0 forbids (id 0 was a notification), the standard wins.
 """
@@ -18,17 +18,16 @@ from nodevms.rpc.codes import (
     INVALID_REQUEST,
     LIMIT_EXCEEDED,
     PARSE_ERROR,
-    THROWN_ERROR,
-    THROWN_FALSY,
     Fault,
 )
 from nodevms.rpc.limits import Limits
 from nodevms.rpc.text import compact, deeper_than, hide_surrogates, outline, show_surrogates
-from nodevms.vm.requests import Answer
 
 NO_ID = b"null"
 _ABSENT = msgspec.Raw(b"")
-_FALSY = frozenset((b"", b"null", b"false", b'""', b"0", b"-0"))
+FALSY = frozenset((b"", b"null", b"false", b'""', b"0", b"-0"))
+"""JSON texts (and the absence of one) that JavaScript takes for false."""
+
 _OUTLINED_BRACKETS_MAX = 10_000
 
 
@@ -87,18 +86,10 @@ class _Members(msgspec.Struct, gc=False):
     id: msgspec.Raw = _ABSENT
 
 
-class _Thrown(msgspec.Struct, gc=False):
-    name: msgspec.Raw = _ABSENT
-    message: msgspec.Raw = _ABSENT
-    code: msgspec.Raw = _ABSENT
-    value: msgspec.Raw = _ABSENT
-
-
 _decode_call = msgspec.json.Decoder(_Call).decode
 _decode_members = msgspec.json.Decoder(_Members).decode
 _decode_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_string = msgspec.json.Decoder(str).decode
-_decode_thrown = msgspec.json.Decoder(_Thrown).decode
 
 
 def decode(data: bytes, limits: Limits) -> Message:
@@ -124,38 +115,6 @@ def decode(data: bytes, limits: Limits) -> Message:
         return _batch(_decode_items(text), limits)
     except msgspec.DecodeError as error:
         return _refused(Fault(PARSE_ERROR, str(error)))
-
-
-def encode_fault(request_id: bytes, fault: Fault) -> bytes:
-    """Return the text of an answer that says why a request was not run."""
-    return b'{"jsonrpc":"2.0","error":%b,"id":%b}' % (fault.encode(), request_id)
-
-
-def encode_result(request_id: bytes, result: bytes) -> bytes:
-    """Return the text of an answer of the server itself, such as a handshake's."""
-    return b'{"jsonrpc":"2.0","result":%b,"id":%b}' % (result, request_id)
-
-
-def encode_answer(request_id: bytes, answer: Answer, *, with_entry: bool) -> bytes:
-    """Return the text of a call's answer.
-
-    Args:
-        request_id: JSON text of the request's id.
-        answer: How the call ended.
-        with_entry: Add ``seq`` and ``epoch``, which only our own clients know.
-    """
-    entry = b',"seq":%d,"epoch":%d' % (answer.seq, answer.epoch) if with_entry else b""
-    if answer.error is not None:
-        error = _error_of(answer.error)
-        return b'{"jsonrpc":"2.0","error":%b,"id":%b%b}' % (error, request_id, entry)
-    if answer.result is None:
-        return b'{"jsonrpc":"2.0","id":%b%b}' % (request_id, entry)
-    return b'{"jsonrpc":"2.0","result":%b,"id":%b%b}' % (answer.result, request_id, entry)
-
-
-def encode_batch(answers: list[bytes]) -> bytes:
-    """Return the text of a batch's answers, in order."""
-    return b"[%b]" % b",".join(answers)
 
 
 def _refused(fault: Fault, request_id: bytes = NO_ID) -> Message:
@@ -198,7 +157,7 @@ def _explained(text: bytes, limits: Limits) -> Item:
     request_id = _answerable(bytes(members.id), limits)
     if _string(bytes(members.jsonrpc)) != "2.0":
         return Refusal(Fault(INVALID_REQUEST, "Invalid JSON RPC version"), request_id)
-    if bytes(members.method) in _FALSY:
+    if bytes(members.method) in FALSY:
         return Refusal(Fault(INVALID_PARAMS, "Method not specified"), request_id)
     method = _string(bytes(members.method))
     if method is None:
@@ -264,22 +223,3 @@ def _id_outside(data: bytes, limits: Limits) -> bytes:
     if data.count(b"[") + data.count(b"{") > _OUTLINED_BRACKETS_MAX:
         return NO_ID
     return _id_of(hide_surrogates(outline(data)), limits)
-
-
-def _error_of(thrown: bytes) -> bytes:
-    """Turn an entry's ``err`` into an ``error`` member that the 2017 client rejects with.
-
-    That client takes a falsy ``error`` for success, so a thrown falsy value is wrapped.
-    """
-    err = _decode_thrown(hide_surrogates(thrown))
-    name, message, value = bytes(err.name), bytes(err.message), bytes(err.value)
-    if name or message:
-        code = b',"errorCode":%b' % bytes(err.code) if bytes(err.code) else b""
-        shape = (THROWN_ERROR, name or b'"Error"', message or b'""', code)
-        return show_surrogates(b'{"code":%d,"message":%b,"data":%b%b}' % shape)
-    if value not in _FALSY:
-        return show_surrogates(value)
-    spoken = value.decode() if value else "undefined"
-    data = b',"data":%b' % value if value else b""
-    sentence = msgspec.json.encode(f"The script threw {spoken}")
-    return b'{"code":%d,"message":%b%b}' % (THROWN_FALSY, sentence, data)

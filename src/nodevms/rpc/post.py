@@ -6,9 +6,10 @@ import asyncio
 
 from aiohttp import web
 
-from nodevms.rpc import jsonrpc
+from nodevms.rpc import answers
 from nodevms.rpc.codes import LIMIT_EXCEEDED, PARSE_ERROR, Fault
 from nodevms.rpc.dispatch import Dispatcher, Session
+from nodevms.rpc.jsonrpc import NO_ID
 from nodevms.rpc.limits import Limits
 
 
@@ -49,7 +50,7 @@ async def answer_post(
 
 
 def _refusal(status: int, fault: Fault) -> web.Response:
-    return _json(status, jsonrpc.encode_fault(jsonrpc.NO_ID, fault))
+    return _json(status, answers.encode_fault(NO_ID, fault))
 
 
 def _json(status: int, text: bytes) -> web.Response:
