@@ -12,9 +12,10 @@ const stream = (source) => new Promise((resolve, reject) => {
   collect(source, (error, items) => error ? reject(error) : resolve(items))
 })
 
-async function visit (drive, folder, found) {
+// A file may have files below it: nothing in hyperdrive forbids that.
+async function visit (drive, folder, isFolder, found) {
   const names = await call(drive, 'readdir', folder)
-  found.readdir[folder] = names
+  if (names.length || isFolder) found.readdir[folder] = names
   for (const name of names) {
     const path = folder === '/' ? '/' + name : folder + '/' + name
     const stat = await call(drive, 'stat', path)
@@ -26,7 +27,7 @@ async function visit (drive, folder, found) {
       byteOffset: stat.byteOffset
     }
     if (stat.isFile()) found.files[path] = (await call(drive, 'readFile', path)).toString('base64')
-    else await visit(drive, path, found)
+    await visit(drive, path, stat.isDirectory(), found)
   }
 }
 
@@ -36,7 +37,7 @@ async function main () {
   let previous = 0
   for (const version of versions) {
     const found = { readdir: {}, stat: {}, files: {} }
-    await visit(archive.checkout(version), '/', found)
+    await visit(archive.checkout(version), '/', true, found)
     out.versions[version] = found
     const diff = await stream(archive.checkout(previous).createDiffStream(version))
     out.diffs.push(diff.map((item) => [item.type, item.name]))

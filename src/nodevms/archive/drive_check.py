@@ -14,12 +14,13 @@ from nodevms.archive.append_tree import OFFSET
 from nodevms.archive.drive import DriveChange, change_of, check_header
 from nodevms.archive.drive_errors import BadDriveError
 from nodevms.archive.drive_feeds import Blocks, ByteOffsets
-from nodevms.archive.publication import CHANGES_MAX, PublicationPlanner, Published
+from nodevms.archive.publication import CHANGES_MAX, IMPOSSIBLE, PublicationPlanner, Published
 from nodevms.archive.tree_node import TreeNode
+from nodevms.errors import LocalProtocolError
 
 
 @dataclass(frozen=True, slots=True)
-class Publication:
+class DrivePublication:
     """One publication as the feed has it; a claim.
 
     Attributes:
@@ -35,7 +36,7 @@ class Publication:
     changes: tuple[DriveChange, ...]
 
 
-def publications(metadata: Blocks, start: int = OFFSET) -> Iterator[Publication]:
+def publications(metadata: Blocks, start: int = OFFSET) -> Iterator[DrivePublication]:
     """Yield a drive's publications, oldest first. Memory is that of one publication.
 
     Args:
@@ -57,7 +58,7 @@ def publications(metadata: Blocks, start: int = OFFSET) -> Iterator[Publication]
             if change.marker <= marker:
                 raise BadDriveError("the marker does not grow", seq=seq)
             marker = change.marker
-            yield Publication(changes[0].version, seq, marker, tuple(changes))
+            yield DrivePublication(changes[0].version, seq, marker, tuple(changes))
             changes = []
     if changes:
         raise BadDriveError("the drive ends inside a publication", seq=changes[-1].version)
@@ -93,7 +94,7 @@ class DriveChecker:
             cached_names_max=cached_names_max,
         )
 
-    def check(self, publication: Publication, changes: Iterable[Published]) -> None:
+    def check(self, publication: DrivePublication, changes: Iterable[Published]) -> None:
         """Check one publication; those before it must have been found right.
 
         Args:
@@ -104,7 +105,17 @@ class DriveChecker:
             BadDriveError: A block differs from what these changes give; code
                 ``publication-differs``.
         """
-        expected = self._planner.plan(publication.first - 1, changes, publication.marker)
+        try:
+            expected = self._planner.plan(publication.first - 1, changes, publication.marker)
+        except LocalProtocolError as error:
+            if error.code not in IMPOSSIBLE:
+                raise
+            # What no publisher can write was not written by an honest one.
+            raise BadDriveError(
+                f"this publication is impossible: {error}",
+                seq=publication.first,
+                code="publication-differs",
+            ) from error
         for seq, block in enumerate(expected, start=publication.first):
             if seq > publication.version:
                 raise _differs(TreeNode.decode(seq, block).path, "is missing", publication.version)

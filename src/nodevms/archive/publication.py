@@ -1,9 +1,10 @@
 """What one publication writes: a pure function of the drive before it and the net changes.
 
-A publication is one batch of nodes, one for each changed path, in path order. hyperdrive 9 reads
-a version from its newest node, so a sibling list matters only in the last node below a folder;
-that node carries the folder's whole list, and every other node an empty one (which says "nothing
-but myself" or "nothing"). A publication therefore costs each folder that it touched once.
+A publication is one batch of nodes, one for each changed path: the deletions in path order, then
+the rest in path order. hyperdrive 9 reads a version from its newest node, so a sibling list
+matters only in the last node below a folder. That node carries the folder's whole list, and every
+other node an empty one (which says "nothing but myself" or "nothing"). A publication therefore
+costs each folder that it touched once.
 
 The last node also carries the call log's length that the publication reflects, in field 17 of
 Node. The same changes on the same drive give the same bytes, always: a verifier plans each
@@ -17,6 +18,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from nodevms.archive.drive_errors import BadDriveError
 from nodevms.archive.drive_feeds import ByteOffsets
@@ -29,6 +31,9 @@ from nodevms.feed import BATCH_BLOCKS_MAX, BLOCK_BYTES_MAX
 
 CHANGES_MAX = BATCH_BLOCKS_MAX
 """Most paths of one publication: those of one batch, because a publication is atomic."""
+
+IMPOSSIBLE = frozenset({"publication-too-large", "folder-too-large"})
+"""Codes of errors that say that honest changes are too many for a drive."""
 
 Folder = dict[str | None, int]
 """For each name in a folder its newest node, ascending; None stands for the folder itself."""
@@ -102,7 +107,7 @@ class PublicationPlanner:
         if version != self._version:
             self.forget()
         try:
-            blocks = self._plan(version, sorted(changes, key=lambda item: item.path), log_length)
+            blocks = self._plan(version, _in_order(changes), log_length)
         except BaseException:
             self.forget()
             raise
@@ -117,25 +122,23 @@ class PublicationPlanner:
         self._version = 0
 
     def _plan(self, version: int, changes: list[Published], log_length: int) -> list[bytes]:
-        if len(changes) > CHANGES_MAX:
-            raise LocalProtocolError(
-                f"{len(changes)} changes are too many for one publication.",
-                code="publication-too-large",
-                hint="Publish up to an earlier entry of the call log first.",
-            )
         if not 0 < log_length <= INTEGER_MAX:
             raise LocalProtocolError("A marker is a length above zero.", code="bad-marker")
         writes: list[_Write] = []
         folders: dict[Names, Folder] = {}
         last: dict[Names, int] = {}
-        previous = ""
         for change in changes:
-            names = _names_of(change, previous)
-            previous = change.path
+            names = _names_of(change)
             value = self._value_of(change)
             self._read_way(version, names, folders)
             if change.kind == "deleted" and None not in folders[names]:
                 continue
+            if len(writes) == CHANGES_MAX:
+                raise LocalProtocolError(
+                    f"One publication holds at most {CHANGES_MAX} changes.",
+                    code="publication-too-large",
+                    hint="Publish up to an earlier entry of the call log first.",
+                )
             write = _Write(version + 1 + len(writes), names, value)
             writes.append(write)
             for depth in range(len(names) + 1):
@@ -222,9 +225,20 @@ class PublicationPlanner:
             self._cached_names -= len(dropped) + 1
 
 
-def _names_of(change: Published, previous: str) -> Names:
-    if change.path == previous:
-        raise LocalProtocolError(f"{change.path} is there twice.", code="path-twice")
+def _in_order(changes: Iterable[Published]) -> list[Published]:
+    """Return the changes in path order, deletions first.
+
+    hyperdrive's own comparison of two versions, from which its clones learn what to download,
+    finds a new file only if nothing was written below that path after it.
+    """
+    ordered = sorted(changes, key=lambda item: item.path)
+    for change, following in pairwise(ordered):
+        if change.path == following.path:
+            raise LocalProtocolError(f"{change.path} is there twice.", code="path-twice")
+    return sorted(ordered, key=lambda item: item.kind != "deleted")
+
+
+def _names_of(change: Published) -> Names:
     try:
         names = split_path(change.path)
         size = len(change.path.encode())

@@ -24,13 +24,15 @@ def nodes_of(world: World) -> list[TreeNode]:
     ]
 
 
-def test_a_publication_is_one_batch_in_path_order() -> None:
+def test_a_publication_is_one_batch_in_path_order_with_deletions_first() -> None:
     world = World()
     changes = [world.change("/b", b"2"), world.change("/a.txt", b"1"), world.change("/a", None)]
     changes.append(world.change("/a/x", b"3"))
     assert world.publish(changes) == 4
     assert [node.path for node in nodes_of(world)] == ["/a", "/a.txt", "/a/x", "/b"]
     assert world.metadata.synced_length == 5
+    world.publish([world.change("/a.txt", b"4"), world.delete("/b"), world.delete("/a/x")])
+    assert [node.path for node in nodes_of(world)[4:]] == ["/a/x", "/b", "/a.txt"]
     assert read_all(world.drive()) == world.model
 
 
@@ -167,7 +169,10 @@ def test_impossible_changes_are_refused_and_nothing_is_written() -> None:
         [Published("/b", "folder", record_of(b"x", 0, 1))],
         [Published("/b", "deleted", record_of(b"x", 0, 1))],
         [Published("/b", "file", record_of(b"x", 2, 1))],
-        [Published(f"/{index}", "deleted", None) for index in range(CHANGES_MAX + 1)],
+        [
+            Published(f"/{index}", "folder", record_of(None, 0, 1))
+            for index in range(CHANGES_MAX + 1)
+        ],
     ]
     for changes in bad:
         with pytest.raises(LocalProtocolError):
