@@ -2,8 +2,7 @@
 
 from nodevms.archive.contents import ContentStore, FeedContents, read_content
 from nodevms.archive.drive import Drive, DriveChange
-from nodevms.archive.drive_check import DriveChecker, publications
-from nodevms.archive.drive_check import Publication as DrivePublication
+from nodevms.archive.drive_check import DriveChecker, DrivePublication, publications
 from nodevms.archive.drive_errors import BadDriveError, NotInDriveError
 from nodevms.archive.drive_writer import DriveWriter, create_drive
 from nodevms.archive.errors import (

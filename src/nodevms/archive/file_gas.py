@@ -22,11 +22,11 @@ from __future__ import annotations
 
 from typing import Final
 
-REQUEST: Final = 20_000
+REQUEST: Final = 10_000
 REQUEST_BYTE: Final = 1
-COMPONENT: Final = 4_000
+COMPONENT: Final = 3_000
 READ_BYTE: Final = 2
 WRITE_BYTE: Final = 4
-NAME: Final = 5_000
-STAT: Final = 3_000
+NAME: Final = 3_000
+STAT: Final = 2_000
 CHANGE: Final = 100_000

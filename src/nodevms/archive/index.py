@@ -99,7 +99,7 @@ class Index:
         if folder is None:
             return None
         rows = self.rows(
-            f"SELECT {_FIELDS} FROM path p JOIN change c ON c.version = p.latest "  # noqa: S608
+            f"SELECT {_FIELDS} FROM path p LEFT JOIN change c ON c.version = p.latest "  # noqa: S608
             "WHERE p.parent = ? AND p.name = ? AND p.live = 1",
             (folder, name),
         )
@@ -111,7 +111,7 @@ class Index:
         if folder_id is None:
             return []
         rows = self.rows(
-            f"SELECT {_FIELDS}, p.name FROM path p JOIN change c "  # noqa: S608
+            f"SELECT {_FIELDS}, p.name FROM path p LEFT JOIN change c "  # noqa: S608
             "ON c.version = p.latest WHERE p.parent = ? AND p.name > ? AND p.live = 1 "
             f"ORDER BY p.name LIMIT {PAGE_NAMES}",
             (folder_id, after),

@@ -18,6 +18,7 @@ from contextlib import nullcontext
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
+from types import TracebackType
 from typing import Self
 
 from nodevms.archive.changes import check_changes
@@ -35,7 +36,7 @@ _IDLE_ENTRIES_MAX = 1_000
 
 
 class State(StateReader):
-    """The state of one backend's files.
+    """The state of one backend's files; a context manager that closes it.
 
     Memory is bounded by the caches, plus what is applied and not flushed.
     """
@@ -78,6 +79,17 @@ class State(StateReader):
         with self._flush_lock, self._lock:
             self._writer.close()
             self._index.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
     def apply(self, length: int, changes: Sequence[Change], time_ms: int) -> bytes:
         """Make one log entry's changes and return the new root; nothing is written yet.

@@ -8,6 +8,7 @@ from threading import RLock
 from nodevms.archive.cache import Cache
 from nodevms.archive.errors import UnknownVersionError
 from nodevms.archive.index import Index, Meta
+from nodevms.archive.index_file import damaged
 from nodevms.archive.listing import PAGE_NAMES, Page, merged_page
 from nodevms.archive.paths import join_path
 from nodevms.archive.pending import Layer, Pending
@@ -222,7 +223,10 @@ class StateReader:
             (node.bit, (node.left if bit_of(key, node.bit) else node.right).hash)
             for _, node in steps
         )
-        if leaf is not None and leaf.key == key and record is not None:
+        here = leaf is not None and leaf.key == key
+        if here != (record is not None):
+            raise damaged("the tree and the records disagree")
+        if record is not None:
             return root_hash(root), StateProof(siblings, record.value, None)
         other = None if leaf is None else (leaf.key, leaf.value_hash)
         return root_hash(root), StateProof(siblings, None, other)
