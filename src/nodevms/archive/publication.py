@@ -91,7 +91,7 @@ class PublicationPlanner:
         """Return the metadata blocks of a publication on top of a version.
 
         Deletions of what the drive does not have are left out; if nothing is left, the result is
-        empty. The next call expects these blocks to stand in the feed, or another version.
+        empty. The next call finds by its version whether these blocks were written.
 
         Args:
             version: The drive's version before: the block number of its newest node, 0 if none.
@@ -105,21 +105,15 @@ class PublicationPlanner:
             BadDriveError: The drive's own blocks are malformed.
         """
         if version != self._version:
-            self.forget()
-        try:
-            blocks = self._plan(version, _in_order(changes), log_length)
-        except BaseException:
-            self.forget()
-            raise
+            self._forget()
+        blocks = self._plan(version, _in_order(changes), log_length)
         self._version = version + len(blocks)
         self._shrink()
         return blocks
 
-    def forget(self) -> None:
-        """Drop what is remembered, because the last planned blocks were not written."""
+    def _forget(self) -> None:
         self._folders.clear()
         self._cached_names = 0
-        self._version = 0
 
     def _plan(self, version: int, changes: list[Published], log_length: int) -> list[bytes]:
         if not 0 < log_length <= INTEGER_MAX:
@@ -207,6 +201,8 @@ class PublicationPlanner:
             found[names[depth] if len(names) > depth else None] = seq
         return found
 
+    # What is recalled leaves the cache until the plan is whole, so that a plan that fails half-way
+    # leaves nothing wrong behind.
     def _recall(self, folder: Names) -> Folder | None:
         found = self._folders.pop(folder, None)
         if found is not None:

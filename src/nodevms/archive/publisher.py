@@ -87,12 +87,8 @@ class Publisher:
                 )
         blocks = self._planner.plan(self.version, changes, log_length)
         if blocks:
-            try:
-                self._metadata.append(blocks)
-                self._metadata.sync()
-            except BaseException:
-                self._planner.forget()
-                raise
+            self._metadata.append(blocks)
+            self._metadata.sync()
             self._marker = log_length
         return self.version
 

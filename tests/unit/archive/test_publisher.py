@@ -18,6 +18,18 @@ from nodevms.archive.tree_node import TreeNode
 from nodevms.errors import LocalProtocolError, StorageError
 
 
+GOLDEN = [
+    "0a042f66 2f611216 08a48302 10001800 20012801 30003800 40e90748 e9071a04 01000000",  # /f/a
+    "0a042f66 2f621216 08a48302 10001800 20022801 30013801 40ea0748 ea071a05 01000101 00",  # /f/b
+    "0a022f78 121608a4 83021000 18002000 28003002 380040eb 0748eb07 1a040101 02008801 02",  # /x
+    "0a042f66 2f611a03 000000",  # /f/a
+    "0a022f78 1a020000",  # /x
+    "0a022f66 120e08ed 83013001 380040ec 0748ec07 1a040100 01028801 03",  # /f
+    "0a022f66 1a020000",  # /f
+    "0a042f66 2f621a02 00008801 04",  # /f/b
+]
+
+
 def nodes_of(world: World) -> list[TreeNode]:
     return [
         TreeNode.decode(seq, world.metadata.blocks[seq]) for seq in range(1, world.metadata.length)
@@ -34,6 +46,18 @@ def test_a_publication_is_one_batch_in_path_order_with_deletions_first() -> None
     world.publish([world.change("/a.txt", b"4"), world.delete("/b"), world.delete("/a/x")])
     assert [node.path for node in nodes_of(world)[4:]] == ["/a/x", "/b", "/a.txt"]
     assert read_all(world.drive()) == world.model
+
+
+def test_the_bytes_of_a_publication_stay_what_they_are() -> None:
+    """Verifiers of every release must write these same blocks for these changes."""
+    world = World()
+    world.time_ms = 1000
+    world.publish(
+        [world.change("/f/a", b"1"), world.change("/f/b", b"22"), world.change("/x", b"")]
+    )
+    world.publish([world.delete("/f/a"), world.change("/f", None), world.delete("/x")])
+    world.publish([world.delete("/f/b"), world.delete("/f")])
+    assert [block.hex(" ", -4) for block in world.metadata.blocks[1:]] == GOLDEN
 
 
 def test_stat_says_where_the_content_is() -> None:
@@ -297,6 +321,17 @@ def test_a_verifier_catches_every_lie_and_names_the_block() -> None:
         assert caught.value.code == "publication-differs"
         assert caught.value.seq is not None
         assert caught.value.seq >= 3
+
+
+def test_a_publication_of_nothing_that_changed_is_caught() -> None:
+    world = World()
+    world.publish([world.change("/a", b"1")])
+    (publication,) = publications(world.metadata)
+    checker = DriveChecker(world.metadata, world.content, world.content.key)
+    with pytest.raises(BadDriveError) as caught:
+        checker.check(publication, [])
+    assert caught.value.code == "publication-differs"
+    assert "/a should not" in str(caught.value)
 
 
 def test_a_list_that_hides_a_file_is_caught() -> None:
