@@ -17,7 +17,6 @@ from nodevms.archive.publisher import Publisher
 from nodevms.archive.tree_node import TreeNode
 from nodevms.errors import LocalProtocolError, StorageError
 
-
 GOLDEN = [
     "0a042f66 2f611216 08a48302 10001800 20012801 30003800 40e90748 e9071a04 01000000",  # /f/a
     "0a042f66 2f621216 08a48302 10001800 20022801 30013801 40ea0748 ea071a05 01000101 00",  # /f/b
@@ -233,6 +232,21 @@ def test_after_a_failed_append_the_next_publication_is_right() -> None:
         world.publish(lost)
     world.metadata.broken = False  # type: ignore[attr-defined]
     world.publish(lost)
+    assert read_all(world.drive()) == world.model
+
+
+def test_a_folder_too_large_for_a_block_is_refused_and_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    world.publish([world.change(f"/d/{index}", b"1") for index in range(100)])
+    monkeypatch.setattr("nodevms.archive.publication.BLOCK_BYTES_MAX", 150)
+    with pytest.raises(LocalProtocolError) as caught:
+        world.publisher.publish([world.change("/d/more", b"2")], 50)
+    assert caught.value.code == "folder-too-large"
+    del world.model["/d/more"]
+    monkeypatch.undo()
+    world.publish([world.delete("/d/0")])
     assert read_all(world.drive()) == world.model
 
 
