@@ -29,6 +29,9 @@ class Socket(web.WebSocketResponse[bool]):
 
     aiohttp closes at once with an empty reason, and the rest of the message then resets the
     connection before the client reads anything; this one gives it time.
+
+    Attributes:
+        is_cut: A close frame was written already; aiohttp must not write another.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -40,10 +43,13 @@ class Socket(web.WebSocketResponse[bool]):
             max_msg_size=limits.frame_bytes_max,
             decode_text=False,
         )
+        self.is_cut = False
         self._limits = limits
 
     async def close(self, *, code: int = 1000, message: bytes = b"", drain: bool = True) -> bool:
         """Close as aiohttp does, but linger after a message that is too large."""
+        if self.is_cut:
+            return False
         if code == WSCloseCode.MESSAGE_TOO_BIG and not self.closed:
             reason = f"A message may have at most {self._limits.frame_bytes_max:,} bytes."
             await self.send_frame(close_payload(code, reason), WSMsgType.CLOSE)
@@ -80,11 +86,10 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._is_old_client = socket.ws_protocol != SUBPROTOCOL
         self._frames: list[bytes] = []
-        self._is_cut = False
 
     async def run(self) -> None:
         """Serve until the connection ends."""
-        while not self._is_cut:
+        while not self._socket.is_cut:
             message = await self._socket.receive()
             if message.type is WSMsgType.TEXT:
                 data: bytes = message.data
@@ -101,7 +106,7 @@ class Connection:
 
     def send(self, text: bytes) -> None:
         """Send a message with the rest of this turn's; nothing is sent for an empty one."""
-        if not text or self._is_cut:
+        if not text or self._socket.is_cut:
             return
         if self._is_old_client:
             text = circular.escape(text)
@@ -112,7 +117,7 @@ class Connection:
     async def close(self, code: int, reason: str) -> None:
         """Send what is ready, then close with a code and a reason, within ``linger_seconds``."""
         self._flush()
-        if not self._is_cut:
+        if not self._socket.is_cut:
             await self._socket.close(code=code, message=close_payload(code, reason)[2:])
         self._loop.call_later(self._limits.linger_seconds, self._transport.abort)
 
@@ -131,11 +136,11 @@ class Connection:
         except TimeoutError:
             self._cut(f"Answers unread for {self._limits.stall_seconds:g} seconds.")
         except ConnectionError:
-            self._is_cut = True
+            self._socket.is_cut = True
 
     def _cut(self, reason: str) -> None:
         """End the connection of a client that does not read; it may never see the reason."""
-        self._is_cut = True
+        self._socket.is_cut = True
         self._transport.write(close_frame(WSCloseCode.POLICY_VIOLATION, reason))
         self._loop.call_later(self._limits.linger_seconds, self._transport.abort)
 

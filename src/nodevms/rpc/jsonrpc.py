@@ -141,6 +141,8 @@ def _item(text: bytes, limits: Limits) -> Item:
         call = _decode_call(text)
     except (msgspec.ValidationError, UnicodeDecodeError):
         return _explained(text, limits)
+    if not call.method:
+        return _explained(text, limits)
     request_id = bytes(call.id)
     params = bytes(call.params)
     if not request_id.isdigit() or len(request_id) > limits.id_bytes_max:

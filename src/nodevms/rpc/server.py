@@ -68,6 +68,11 @@ class RPCServer:
         port: int = self._listener.sockets[0].getsockname()[1]
         return port
 
+    @property
+    def connections(self) -> int:
+        """WebSocket connections that are open."""
+        return len(self._site.connections) if self._site else 0
+
     async def start(self) -> None:
         """Listen.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import TypeAlias
 
 import msgspec
@@ -82,7 +83,8 @@ class Site:
         if origin is None:
             return
         response.headers[hdrs.VARY] = "Origin"
-        if self._gate.allows(request.headers.get(hdrs.HOST, ""), origin):
+        with suppress(ForbiddenError):
+            self._gate.check(request.headers.get(hdrs.HOST), origin)
             response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
 
     def _rpc_handler(self, dispatcher: Dispatcher) -> Handler:

@@ -37,11 +37,11 @@ def parse_backend_url(text: str) -> BackendURL:
     Raises:
         UsageError: It is no such address.
     """
-    parts = urlsplit(text if "://" in text else f"//{text}")
     try:
+        parts = urlsplit(text if "://" in text else f"//{text}")
         port = parts.port
     except ValueError as error:
-        raise UsageError(f"{text!r} has no usable port: {error}") from None
+        raise UsageError(f"{text!r} is no address: {error}") from None
     host = parts.hostname
     if not host or any(character.isspace() for character in text):
         raise UsageError(f"{text!r} is not an address such as localhost:5555")
