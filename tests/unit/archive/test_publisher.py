@@ -240,7 +240,7 @@ def test_a_folder_too_large_for_a_block_is_refused_and_forgotten(
 ) -> None:
     world = World()
     world.publish([world.change(f"/d/{index}", b"1") for index in range(100)])
-    monkeypatch.setattr("nodevms.archive.publication.BLOCK_BYTES_MAX", 150)
+    monkeypatch.setattr("nodevms.archive.publication.BLOCK_BYTES_MAX", 100)
     with pytest.raises(LocalProtocolError) as caught:
         world.publisher.publish([world.change("/d/more", b"2")], 50)
     assert caught.value.code == "folder-too-large"
