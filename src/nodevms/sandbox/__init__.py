@@ -1,1 +1,22 @@
 """The engine: QuickJS-NG in WebAssembly, metered, limited and restorable."""
+
+from nodevms.sandbox.engine import ENGINE_STACK_BYTES, Engine
+from nodevms.sandbox.host import Host, Meter, Operation, OutOfGas
+from nodevms.sandbox.instance import EngineFaultError
+from nodevms.sandbox.limits import Limits
+from nodevms.sandbox.outcome import Export, Outcome
+from nodevms.sandbox.sandbox import Sandbox
+
+__all__ = [
+    "ENGINE_STACK_BYTES",
+    "Engine",
+    "EngineFaultError",
+    "Export",
+    "Host",
+    "Limits",
+    "Meter",
+    "Operation",
+    "OutOfGas",
+    "Outcome",
+    "Sandbox",
+]

@@ -166,6 +166,21 @@ class WriterLock:
             self._fd = -1
 
 
+def is_locked(layout: Layout) -> bool:
+    """Tell whether a writer has the directory open at this moment."""
+    try:
+        fd = os.open(layout.lock, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
 def sync_folder(path: Path) -> None:
     """Make the names in a folder last through a power cut."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)

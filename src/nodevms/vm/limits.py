@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from nodevms.sandbox import Limits as SandboxLimits
+
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
     """What one call may use. A replay runs with the limits of the log, not with its own.
@@ -15,6 +17,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         args_bytes: The JSON text of the arguments.
         result_bytes: The JSON text of the result or error.
         console_bytes: What a call may print; the rest is dropped.
+        timers: Timers that wait at the same time.
         written_bytes: Contents of all files that a call leaves changed.
         written_paths: Paths that a call leaves changed.
     """
@@ -25,8 +28,20 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     args_bytes: int = 1024 * 1024
     result_bytes: int = 1024 * 1024
     console_bytes: int = 64 * 1024
+    timers: int = 10_000
     written_bytes: int = 16 * 1024 * 1024
     written_paths: int = 10_000
+
+    def for_sandbox(self) -> SandboxLimits:
+        """Return those that the guest itself enforces."""
+        return SandboxLimits(
+            gas=self.gas,
+            memory_bytes=self.memory_bytes,
+            stack_bytes=self.stack_bytes,
+            result_bytes=self.result_bytes,
+            console_bytes=self.console_bytes,
+            timers=self.timers,
+        )
 
 
 CEILINGS = Limits(
@@ -36,6 +51,7 @@ CEILINGS = Limits(
     args_bytes=2 * 1024 * 1024,
     result_bytes=2 * 1024 * 1024,
     console_bytes=16 * 1024 * 1024,
+    timers=100_000,
     written_bytes=256 * 1024 * 1024,
     written_paths=10_000,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -37,9 +37,6 @@ class Answer:
     epoch: int
 
 
-Reply: TypeAlias = Callable[[Answer | Exception], None]
-
-
 @dataclass(frozen=True, slots=True)
 class Request:
     """A call that was accepted and waits for its turn.
@@ -48,10 +45,15 @@ class Request:
         method: The exported function.
         arguments: JSON array text without white space between tokens.
         caller: Who calls, or None for nobody.
-        reply: Called once, on one of the backend's threads, with the answer or the failure.
+        token: Whatever the one who delivers the answer needs to find who waits for it.
     """
 
     method: str
     arguments: bytes
     caller: str | None
-    reply: Reply
+    token: object
+
+
+Outcome: TypeAlias = Answer | Exception
+Deliver: TypeAlias = Callable[[Sequence[tuple[Request, Outcome]]], None]
+"""Takes answers or failures to those who wait. Called on the backend's own threads."""

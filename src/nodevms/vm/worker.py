@@ -12,8 +12,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
+from nodevms.vm.engine_thread import start_engine_thread
 from nodevms.vm.errors import BackendClosedError, QueueFullError
-from nodevms.vm.requests import Request
+from nodevms.vm.requests import Deliver, Request
 
 BATCH_CALLS_MAX: Final = 1024
 BATCH_BYTES_MAX: Final = 8 * 1024 * 1024
@@ -36,28 +37,25 @@ class Worker(Generic[Executed]):
         commit: Callable[[list[Executed]], bool],
         abandon: Callable[[list[Executed], list[Request]], None],
         size: Callable[[Executed], int],
+        deliver: Deliver,
         queue_max: int,
-        stack_bytes: int,
     ) -> None:
         self._execute = execute
         self._commit = commit
         self._abandon = abandon
         self._size = size
+        self._deliver = deliver
         self._queue_max = queue_max
         self._changed = threading.Condition()
         self._queue: deque[Request] = deque()
         self._handed: list[Executed] | None = None
         self._closing = False
-        self._failed = False
+        self._engine_failed = False
+        self._disk_failed = False
         self._engine_done = False
-        previous = threading.stack_size(stack_bytes)
-        try:
-            self._engine = threading.Thread(target=self._run_calls, name="nodevms-engine")
-            self._engine.start()
-        finally:
-            threading.stack_size(previous)
         self._disk = threading.Thread(target=self._run_commits, name="nodevms-disk")
         self._disk.start()
+        self._engine = start_engine_thread(self._run_calls)
 
     @property
     def waiting(self) -> int:
@@ -72,7 +70,7 @@ class Worker(Generic[Executed]):
             BackendClosedError: The backend is stopping, or failed.
         """
         with self._changed:
-            if self._closing or self._failed:
+            if self._closing or self._engine_failed or self._disk_failed:
                 raise BackendClosedError("the backend is stopping and takes no more calls")
             if len(self._queue) >= self._queue_max:
                 raise QueueFullError("Too many active requests. Try again in a few minutes.")
@@ -85,63 +83,61 @@ class Worker(Generic[Executed]):
             self._closing = True
             self._changed.notify_all()
         self._engine.join()
-        self._disk.join()
 
     def _run_calls(self) -> None:
         batch: list[Executed] = []
         size = 0
         while True:
-            request, handover = self._next(bool(batch), len(batch), size)
+            request = self._next(len(batch), size)
             if request is not None:
-                executed = self._run_one(request, batch)
-                if executed is None:
-                    break
-                batch.append(executed)
-                size += self._size(executed)
-            elif handover:
-                self._hand_over(batch)
+                try:
+                    batch.append(self._execute(request))
+                except Exception as error:  # the engine broke: what ran before it still counts
+                    self._deliver([(request, error)])
+                    self._stop_after_failure()
+                    continue
+                size += self._size(batch[-1])
+            elif batch and self._hand_over(batch):
                 batch, size = [], 0
             else:
                 break
         self._finish(batch)
 
-    def _run_one(self, request: Request, batch: list[Executed]) -> Executed | None:
-        try:
-            return self._execute(request)
-        except Exception as error:  # the engine or the disk failed: nothing after this may run
-            request.reply(error)
-            with self._changed:
-                self._failed = True
-            return None
-
-    def _next(self, pending: bool, calls: int, size: int) -> tuple[Request | None, bool]:
-        """Wait for the next request to run, or for the moment to hand the batch over."""
+    def _next(self, calls: int, size: int) -> Request | None:
+        """Wait for a request to run; None when the batch should go, or everything ended."""
         full = calls >= BATCH_CALLS_MAX or size >= BATCH_BYTES_MAX
         with self._changed:
-            while True:
-                if self._failed:
-                    return None, False
-                if pending and self._handed is None and (full or not self._queue or calls > 0):
-                    return None, True
-                if self._queue and not full:
-                    return self._queue.popleft(), False
-                if self._closing and not self._queue and not pending:
-                    return None, False
+            while not self._disk_failed:
+                if calls and self._handed is None:
+                    return None
+                if self._queue and not full and not self._engine_failed:
+                    return self._queue.popleft()
+                if not calls and (self._closing or self._engine_failed):
+                    return None
                 self._changed.wait()
+            return None
 
-    def _hand_over(self, batch: list[Executed]) -> None:
+    def _hand_over(self, batch: list[Executed]) -> bool:
         with self._changed:
+            if self._disk_failed:
+                return False
             self._handed = batch
             self._changed.notify_all()
+            return True
+
+    def _stop_after_failure(self) -> None:
+        with self._changed:
+            self._engine_failed = True
 
     def _finish(self, batch: list[Executed]) -> None:
         with self._changed:
             self._engine_done = True
-            waiting = list(self._queue) if self._failed else []
-            if self._failed:
-                self._queue.clear()
+            self._closing = True
+            waiting = list(self._queue)
+            self._queue.clear()
             self._changed.notify_all()
-        if self._failed:
+        self._disk.join()
+        if self._engine_failed or self._disk_failed:
             self._abandon(batch, waiting)
 
     def _run_commits(self) -> None:
@@ -156,5 +152,5 @@ class Worker(Generic[Executed]):
             with self._changed:
                 self._handed = None
                 if not went_well:
-                    self._failed = True
+                    self._disk_failed = True
                 self._changed.notify_all()

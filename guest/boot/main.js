@@ -1,0 +1,54 @@
+// The boot script: runs once, when the guest's image is made, and gives the C side what it calls.
+
+import { Buffer, installWeb } from './web.js'
+import { defineProperty, freeze, functionText, getOwnPropertyDescriptor, isWellFormed, ownKeys, quote, record, slice } from './primordials.js'
+import { makeConsole } from './console.js'
+import { makeFiles } from './files.js'
+import { makeInspect } from './inspect.js'
+import { makeText } from './text.js'
+import { makeTimers } from './timers.js'
+
+const SIGNATURE_MAX = 4096
+
+export default function boot (native) {
+  const { inspect, format } = makeInspect(native, Buffer.prototype)
+  const { uncaught } = makeConsole(native, format, inspect)
+  const timers = makeTimers(native, uncaught)
+  makeText(native)
+  installWeb()
+
+  let caller = null
+  const files = makeFiles(native, Buffer)
+  const System = freeze({
+    files,
+    get caller () { return (caller ??= freeze({ id: native.caller() })) }
+  })
+  defineProperty(globalThis, 'System', record({ value: System }))
+
+  // [[name, length, beginning of the source]] of what module.exports offers, as JSON text.
+  function exported (exports) {
+    if (exports === null || (typeof exports !== 'object' && typeof exports !== 'function')) return '[]'
+    const names = ownKeys(exports)
+    let text = ''
+    for (let i = 0; i < names.length; i++) {
+      const name = names[i]
+      if (typeof name !== 'string' || !isWellFormed(name) || name === 'init' || name === 'upgrade') continue
+      if (!getOwnPropertyDescriptor(exports, name)?.enumerable) continue
+      const value = exports[name]
+      if (typeof value !== 'function') continue
+      const source = native.kind(value) === 'Proxy' ? '' : slice(functionText(value), 0, SIGNATURE_MAX)
+      text += `${text === '' ? '' : ','}[${quote(name)},${quote(source)}]`
+    }
+    return `[${text}]`
+  }
+
+  return {
+    fire: timers.fire,
+    end () {
+      timers.drop()
+      caller = null
+    },
+    uncaught,
+    exports: exported
+  }
+}

@@ -1,0 +1,60 @@
+"""Compare each publication of the drive with the replayed state at its marker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from nodevms.archive import Change, DriveChecker, DrivePublication, publications
+from nodevms.errors import ProvedFalseError
+from nodevms.feed import Feed
+from nodevms.vm.publication import NetChanges
+
+
+class PublishedDrive:
+    """Follows the replay and checks every publication when its moment has come."""
+
+    def __init__(self, metadata: Feed, content: Feed, content_key: bytes) -> None:
+        """Begin before the first publication.
+
+        Raises:
+            ProvedFalseError: The drive's header is not this backend's.
+            CouldNotCheckError: The drive has no header yet.
+        """
+        self._checker: Final = DriveChecker(metadata, content, content_key)
+        self._publications: Iterator[DrivePublication] = publications(metadata)
+        self._next = next(self._publications, None)
+        self._net = NetChanges()
+        self.checked = 0
+        self.reflects = 0
+
+    def add(self, seq: int, changes: tuple[Change, ...], time_ms: int) -> None:
+        """Take over one replayed entry, and check the publication that reflects it, if any.
+
+        Raises:
+            ProvedFalseError: The publication is not what the log leads to.
+        """
+        self._net.add(changes, time_ms)
+        while self._next is not None and self._next.marker == seq + 1:
+            self._checker.check(self._next, self._net.take())
+            self.checked += 1
+            self.reflects = self._next.marker
+            self._next = next(self._publications, None)
+
+    def finish(self, length: int) -> None:
+        """Say that the log has ended.
+
+        Raises:
+            ProvedFalseError: A publication claims to reflect entries that the log has not got.
+        """
+        if self._next is not None:
+            raise ProvedFalseError(
+                f"the published files claim to reflect {self._next.marker} entries; "
+                f"the log has {length}",
+                code="publication-ahead",
+            )
+
+    @property
+    def lag(self) -> bool:
+        """Whether the files changed since the newest publication."""
+        return bool(self._net)

@@ -1,0 +1,280 @@
+"""Replay: run every entry of a log again, in order, and compare what comes out.
+
+This module reads no files and no network: it takes the log's blocks one by one. The log's hashes
+and signatures were checked before. It trusts the engine that ships with this program, and no
+other; whatever the log says about time, randomness and callers is taken as said, and everything
+else is computed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, NoReturn
+
+import msgspec
+from msgspec import UNSET, Raw
+
+from nodevms.archive import ArchiveInfo, Change, ContentStore, State
+from nodevms.audit.divergence import describe, diverged
+from nodevms.errors import CouldNotCheckError, ProvedFalseError
+from nodevms.feed import dat_url
+from nodevms.json_text import nests_deeper_than
+from nodevms.sandbox import Engine
+from nodevms.vm import entries as log
+from nodevms.vm.entries import Call, Entry, Init, Result, Start, Upgrade
+from nodevms.vm.execution import Executed, Execution, StartHook
+from nodevms.vm.limits import CEILINGS, Limits, beyond
+from nodevms.vm.script import code_hash
+
+_SEED: Final = re.compile(r"[0-9a-f]{16}\Z")
+_KEY_SHAPED: Final = re.compile(r"[0-9a-fA-F]{64}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """A start that the replay has seen.
+
+    Attributes:
+        seq: Position of the start entry.
+        kind: ``init``, ``restart`` or ``upgrade``.
+        time_ms: When, as the entry says.
+        code_hash: SHA-256 of the script that runs from here on.
+    """
+
+    seq: int
+    kind: str
+    time_ms: int
+    code_hash: str
+
+
+@dataclass(slots=True)
+class Summary:
+    """What the replay has seen so far."""
+
+    entries: int = 0
+    gas: int = 0
+    epochs: list[Epoch] = field(default_factory=list)
+
+
+class Replay:
+    """One backend's log, run again in one fresh VM.
+
+    Used on an engine thread. Each entry must be given once, in order.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        state: State,
+        contents: ContentStore,
+        files_key: bytes,
+        content_key: bytes,
+        ceilings: Limits = CEILINGS,
+    ) -> None:
+        """Begin with an empty state.
+
+        Args:
+            engine: The engine that this release ships.
+            state: An empty, temporary state.
+            contents: An empty, temporary store for file contents.
+            files_key: The public key of the published drive.
+            content_key: The public key of its content feed.
+            ceilings: The highest limits that this auditor is willing to replay.
+        """
+        self.state: Final = state
+        self.summary: Final = Summary()
+        self.debug = False
+        self._engine = engine
+        self._contents = contents
+        self._files_key = files_key
+        self._content_key = content_key
+        self._ceilings = ceilings
+        self._execution: Execution | None = None
+        self._methods: frozenset[str] = frozenset()
+        self._limits = Limits()
+        self._code = ""
+        self._title = ""
+        self._time_ms = 0
+
+    def add(self, seq: int, block: bytes) -> tuple[Entry, tuple[Change, ...]]:
+        """Replay one entry.
+
+        Returns:
+            The entry, and its changes with the places that the host named for their contents.
+
+        Raises:
+            DivergenceError: The replay contradicts the entry.
+            ProvedFalseError: The entry is none that an honest host writes.
+            CouldNotCheckError: It needs a format, an engine or limits that are not ours.
+        """
+        try:
+            entry = log.decode(block)
+        except ProvedFalseError as error:
+            raise ProvedFalseError(f"entry {seq}: {error}", code="malformed-entry") from None
+        what = describe(entry)
+        if log.time_of(entry) < self._time_ms:
+            raise diverged(seq, what, "time", f"at least {self._time_ms}", log.time_of(entry))
+        self._time_ms = log.time_of(entry)
+        if isinstance(entry, Call):
+            executed = self._call(seq, what, entry)
+        else:
+            executed = self._start(seq, what, entry)
+        changes = _compare(seq, what, entry, executed)
+        self.summary.entries += 1
+        self.summary.gas += executed.result.gas
+        return entry, changes
+
+    def close(self) -> None:
+        """Free the guest's memory."""
+        if self._execution is not None:
+            self._execution.close()
+            self._execution = None
+
+    def _start(self, seq: int, what: str, entry: Start) -> Executed:
+        self._check_start(seq, what, entry)
+        hook: StartHook | None = None
+        if isinstance(entry, Init):
+            self._check_identity(seq, what, entry)
+            self._code, self._title, self.debug, hook = entry.code, entry.title, entry.debug, "init"
+        elif isinstance(entry, Upgrade):
+            self._code, hook = entry.code, "upgrade"
+        self.close()
+        self._limits = entry.limits
+        self._execution = Execution(
+            self._engine,
+            entry.limits,
+            state=self.state,
+            contents=self._contents,
+            info=ArchiveInfo(url=dat_url(self._files_key), title=self._title),
+        )
+        seeds = _seeds(seq, what, entry.seed)
+        executed = self._execution.start(self._code, hook, seq=seq, time_ms=entry.time, seeds=seeds)
+        if executed.outcome.error is not None:
+            raise diverged(seq, what, "result", "a start that fails is not recorded", "a start")
+        if not self._execution.exports:
+            raise diverged(seq, what, "code", "a script that exports functions", "none")
+        self._methods = frozenset(export.name for export in self._execution.exports)
+        self.summary.epochs.append(Epoch(seq, what, entry.time, code_hash(self._code)))
+        return executed
+
+    def _check_start(self, seq: int, what: str, entry: Start) -> None:
+        if isinstance(entry, Init) != (seq == 0):
+            raise diverged(seq, what, "type", "init" if seq == 0 else "a later start", what)
+        if entry.hostApi != log.HOST_API or entry.engine != self._engine.id:
+            raise CouldNotCheckError(
+                f"entry {seq} was run by engine {entry.engine}, host API {entry.hostApi}; "
+                f"this program has {self._engine.id}, host API {log.HOST_API}",
+                code="unknown-engine",
+                hint="Verify with a release that ships that engine.",
+            )
+        problem = beyond(entry.limits, self._ceilings)
+        if problem is not None:
+            raise CouldNotCheckError(
+                f"entry {seq} runs with limits that this program does not replay: {problem}",
+                code="ceiling",
+            )
+
+    def _check_identity(self, seq: int, what: str, entry: Init) -> None:
+        for name, expected, found in (
+            ("filesArchiveUrl", dat_url(self._files_key), entry.filesArchiveUrl),
+            ("contentKey", self._content_key.hex(), entry.contentKey),
+        ):
+            if expected != found:
+                raise diverged(seq, what, name, expected, found)
+
+    def _call(self, seq: int, what: str, entry: Call) -> Executed:
+        execution, call = self._execution, entry.call
+        if execution is None:
+            raise diverged(seq, what, "type", "init", "call")
+        if call.methodName not in self._methods:
+            raise diverged(seq, what, "methodName", "an exported function", call.methodName)
+        if call.userId is not None and not self.debug:
+            raise diverged(seq, what, "userId", "nobody, for the call is not signed", call.userId)
+        if call.userId is not None and _KEY_SHAPED.match(call.userId):
+            raise diverged(seq, what, "userId", "no key, for the call is not signed", call.userId)
+        arguments = bytes(call.args)
+        if (
+            arguments[:1] != b"["
+            or len(arguments) > self._limits.args_bytes
+            or nests_deeper_than(arguments, log.JSON_DEPTH_MAX)
+        ):
+            raise diverged(seq, what, "args", "an array within the limits", arguments)
+        return execution.call(
+            call.methodName,
+            arguments,
+            caller=call.userId,
+            seq=seq,
+            time_ms=call.time,
+            seeds=_seeds(seq, what, call.seed),
+        )
+
+
+def _seeds(seq: int, what: str, seed: str | msgspec.UnsetType) -> Callable[[], str]:
+    if not isinstance(seed, str):
+
+        def refuse() -> NoReturn:
+            raise diverged(seq, what, "seed", "a seed, for the call asks for one", None)
+
+        return refuse
+    if not _SEED.match(seed):
+        raise diverged(seq, what, "seed", "16 hex digits", seed)
+    return lambda: seed
+
+
+def _compare(seq: int, what: str, entry: Entry, executed: Executed) -> tuple[Change, ...]:
+    """Compare an entry with what its replay gave, the places of contents left out."""
+    found, expected = entry.result, executed.result
+    seed = entry.call.seed if isinstance(entry, Call) else entry.seed
+    if seed != executed.seed:
+        raise diverged(seq, what, "seed", _shown(executed.seed), _shown(seed))
+    for name in ("res", "err", "gas"):
+        wanted, given = _shown(getattr(expected, name)), _shown(getattr(found, name))
+        if wanted != given:
+            raise diverged(seq, what, _FIELD_NAMES[name], wanted, given)
+    changes = _compare_changes(seq, what, expected, found, executed.changes)
+    for name in ("filesVersion", "filesRoot"):
+        wanted, given = _shown(getattr(expected, name)), _shown(getattr(found, name))
+        if wanted != given:
+            raise diverged(seq, what, name, wanted, given)
+    return changes
+
+
+_FIELD_NAMES: Final = {"res": "result", "err": "error", "gas": "gas"}
+
+
+def _shown(value: object) -> bytes | None:
+    if value is UNSET:
+        return None
+    return bytes(value) if isinstance(value, Raw) else str(value).encode()
+
+
+def _compare_changes(
+    seq: int, what: str, expected: Result, found: Result, changes: tuple[Change, ...]
+) -> tuple[Change, ...]:
+    wanted = expected.changes if isinstance(expected.changes, tuple) else ()
+    given = found.changes if isinstance(found.changes, tuple) else ()
+    if found.changes == ():
+        raise diverged(seq, what, "changes", None, "an empty list")
+    for want, have in zip(wanted, given, strict=False):
+        if msgspec.structs.replace(want, block=have.block) != have:
+            raise diverged(seq, what, f"changes of {want.path}", _json(want), _json(have))
+        if isinstance(want.block, int) != isinstance(have.block, int):
+            raise diverged(seq, what, f"block of {want.path}", _json(want), _json(have))
+    if len(wanted) != len(given):
+        more = (wanted if len(wanted) > len(given) else given)[min(len(wanted), len(given))]
+        sides = (_json(more), None) if len(wanted) > len(given) else (None, _json(more))
+        raise diverged(seq, what, f"changes of {more.path}", *sides)
+    return tuple(_placed(change, have.block) for change, have in zip(changes, given, strict=True))
+
+
+def _placed(change: Change, block: object) -> Change:
+    if not isinstance(block, int):
+        return change
+    return Change(change.path, change.kind, change.size, change.sha256, block)
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,238 @@
+"""One backend: its store, its running script, and the entries that tie them together.
+
+Everything here is synchronous. ``execute`` runs on the engine's thread and may be one batch
+ahead of ``commit``, which runs on the disk's thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from msgspec import Raw
+
+from nodevms.archive import ArchiveInfo
+from nodevms.errors import StorageError
+from nodevms.sandbox import Engine
+from nodevms.vm.entries import (
+    FORMAT_VERSION,
+    HOST_API,
+    Call,
+    CallInfo,
+    Entry,
+    Init,
+    Restart,
+    Start,
+    Upgrade,
+    encode,
+)
+from nodevms.vm.error_text import describe_error
+from nodevms.vm.errors import OutcomeUnknownError, ScriptError
+from nodevms.vm.execution import ConsoleSink, Executed, Execution, StartHook
+from nodevms.vm.limits import Limits
+from nodevms.vm.requests import Answer, Deliver, Method, Request
+from nodevms.vm.store import Store
+
+Clock = Callable[[], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Where a backend gets what it cannot compute.
+
+    Attributes:
+        engine: The compiled guest.
+        clock: Milliseconds since 1970.
+        seeds: 16 fresh hex digits.
+        console: Where the script's output goes, or None.
+    """
+
+    engine: Engine
+    clock: Clock
+    seeds: Callable[[], str]
+    console: ConsoleSink | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """A call that ran, with the entry that is to be written."""
+
+    seq: int
+    block: bytes
+    request: Request
+    answer: Answer
+    time_ms: int
+    executed: Executed
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What is fixed for the life of a backend's log.
+
+    Attributes:
+        title: Given at its creation.
+        debug: Whether callers may name themselves.
+    """
+
+    title: str
+    debug: bool
+
+
+class Backend:
+    """A running script on an open store."""
+
+    def __init__(
+        self,
+        store: Store,
+        identity: Identity,
+        limits: Limits,
+        surroundings: Surroundings,
+        *,
+        time_ms: int,
+    ) -> None:
+        self.store: Final = store
+        self.identity: Final = identity
+        self.limits: Final = limits
+        self.epoch = store.log.length
+        self.code = ""
+        self._surroundings = surroundings
+        self._time_ms = time_ms
+        self._seq = store.log.length
+        self._execution = Execution(
+            surroundings.engine,
+            limits,
+            state=store.state,
+            contents=store.contents,
+            info=ArchiveInfo(url=store.files_url, title=identity.title),
+            console=surroundings.console,
+        )
+
+    @property
+    def methods(self) -> tuple[Method, ...]:
+        """What may be called."""
+        return tuple(Method(e.name, e.parameters) for e in self._execution.exports)
+
+    def start(self, code: str, kind: type[Start]) -> Logged:
+        """Load the script and write the start entry; on failure nothing is recorded.
+
+        Args:
+            code: The script.
+            kind: Which start entry this is.
+
+        Raises:
+            ScriptError: The script threw, was stopped, or exports nothing.
+        """
+        hook: StartHook | None = {Init: "init", Upgrade: "upgrade"}.get(kind)  # type: ignore[assignment]
+        time_ms = self._now()
+        executed = self._execution.start(
+            code, hook, seq=self._seq, time_ms=time_ms, seeds=self._surroundings.seeds
+        )
+        if executed.outcome.error is not None:
+            raise start_failure(executed)
+        if not self._execution.exports:
+            raise ScriptError(
+                "the script exports no function",
+                code="script-no-exports",
+                hint="Write exports.name = function () { … } for each method.",
+            )
+        entry = self._start_entry(kind, code, time_ms, executed)
+        self.code = code
+        self.epoch = self._seq
+        self._seq += 1
+        block = encode(entry)
+        self.store.write([block])
+        request = Request("", b"[]", None, None)
+        answer = _answer(executed, self.epoch, self.epoch)
+        return Logged(self.epoch, block, request, answer, time_ms, executed)
+
+    def execute(self, request: Request) -> Logged:
+        """Run one call and make its entry; nothing of it may leave before ``commit``."""
+        time_ms, seq = self._now(), self._seq
+        executed = self._execution.call(
+            request.method,
+            request.arguments,
+            caller=request.caller,
+            seq=seq,
+            time_ms=time_ms,
+            seeds=self._surroundings.seeds,
+        )
+        info = CallInfo(
+            userId=request.caller,
+            methodName=request.method,
+            args=Raw(request.arguments),
+            time=time_ms,
+            seed=executed.seed,
+        )
+        block = encode(Call(call=info, result=executed.result))
+        self._seq += 1
+        answer = _answer(executed, seq, self.epoch)
+        return Logged(seq, block, request, answer, time_ms, executed)
+
+    def commit(self, batch: list[Logged], deliver: Deliver) -> bool:
+        """Make a batch last, then answer its callers.
+
+        Returns:
+            False when writing failed: the callers heard that the outcome is unknown.
+        """
+        try:
+            self.store.write([logged.block for logged in batch])
+        except StorageError as error:
+            unknown = OutcomeUnknownError(
+                f"the call may or may not have been logged: {error}",
+                hint="Look at the call log before you call again.",
+            )
+            deliver([(logged.request, unknown) for logged in batch])
+            return False
+        deliver([(logged.request, logged.answer) for logged in batch])
+        return True
+
+    def close(self) -> None:
+        """End the script and close the store."""
+        self._execution.close()
+        self.store.close()
+
+    def _now(self) -> int:
+        self._time_ms = max(self._time_ms, self._surroundings.clock())
+        return self._time_ms
+
+    def _start_entry(self, kind: type[Start], code: str, time_ms: int, executed: Executed) -> Entry:
+        common = {
+            "v": FORMAT_VERSION,
+            "engine": self._surroundings.engine.id,
+            "hostApi": HOST_API,
+            "limits": self.limits,
+            "time": time_ms,
+            "seed": executed.seed,
+            "result": executed.result,
+        }
+        if kind is Restart:
+            return Restart(**common)  # type: ignore[arg-type]
+        if kind is Upgrade:
+            return Upgrade(code=code, **common)  # type: ignore[arg-type]
+        return Init(
+            code=code,
+            filesArchiveUrl=self.store.files_url,
+            contentKey=self.store.content.key.hex(),
+            title=self.identity.title,
+            debug=self.identity.debug,
+            **common,  # type: ignore[arg-type]
+        )
+
+
+def _answer(executed: Executed, seq: int, epoch: int) -> Answer:
+    outcome = executed.outcome
+    return Answer(outcome.result, outcome.error, seq, epoch)
+
+
+def start_failure(executed: Executed) -> ScriptError:
+    """Turn a failed start into an error that names the place in the script."""
+    outcome = executed.outcome
+    place = "" if outcome.position is None else f"{outcome.position[0]}:{outcome.position[1]}: "
+    sentence = place + describe_error(outcome.error or b"{}")
+    syntax = outcome.position is not None
+    return ScriptError(
+        sentence,
+        code="script-syntax" if syntax else "script-threw",
+        hint=None if syntax or not outcome.stack else outcome.stack,
+    )

@@ -1,0 +1,224 @@
+"""Execution: the part of a backend whose output is a function of its log.
+
+It holds the sandbox and the files' state, and knows no clock, no randomness, no disk and no
+network. The live backend and the auditor's replay run the same code, each with its own source
+for what the log records.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from msgspec import UNSET, Raw, UnsetType
+
+from nodevms.archive import (
+    ArchiveInfo,
+    Change,
+    ContentStore,
+    FileApi,
+    LimitExceededError,
+    Overlay,
+    State,
+)
+from nodevms.json_text import nests_deeper_than
+from nodevms.sandbox import Engine, Export, Meter, Operation, Outcome, Sandbox
+from nodevms.vm.entries import ENTRY_BYTES_MAX, JSON_DEPTH_MAX, ChangeItem, Result
+from nodevms.vm.limits import Limits
+
+SeedSource = Callable[[], str]
+ConsoleSink = Callable[[str, str], None]
+StartHook = Literal["init", "upgrade"]
+
+ENTRY_BASE_BYTES: Final = 1024
+CHANGE_BASE_BYTES: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """What one call came to.
+
+    Attributes:
+        result: As it goes into the entry.
+        seed: The seed that the call asked for, if it did.
+        changes: What it did to the files, for the publisher.
+        outcome: The sandbox's own account, for the host's log and messages.
+    """
+
+    result: Result
+    seed: str | UnsetType
+    changes: tuple[Change, ...]
+    outcome: Outcome
+
+
+class _Environment:
+    """Answers what the guest asks during one call."""
+
+    def __init__(self, files: FileApi, seeds: SeedSource, console: ConsoleSink | None) -> None:
+        self._files = files
+        self._seeds = seeds
+        self._console = console
+        self.seed: str | UnsetType = UNSET
+
+    def call(self, operation: int, request: bytes, meter: Meter) -> bytes:
+        if operation == Operation.FILES:
+            return self._files.handle(request, meter.charge)
+        if operation == Operation.SEED:
+            if not isinstance(self.seed, str):
+                self.seed = self._seeds()
+            return self.seed.encode()
+        if operation == Operation.CONSOLE and self._console is not None:
+            level, text = json.loads(request)
+            self._console(str(level), str(text))
+        return b""
+
+
+class Execution:
+    """Runs a backend's starts and calls, one after the other, from one start entry on."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        limits: Limits,
+        *,
+        state: State,
+        contents: ContentStore,
+        info: ArchiveInfo,
+        console: ConsoleSink | None = None,
+    ) -> None:
+        self._sandbox = Sandbox(engine, limits.for_sandbox())
+        self._limits = limits
+        self._state = state
+        self._contents = contents
+        self._info = info
+        self._console = console
+
+    @property
+    def exports(self) -> tuple[Export, ...]:
+        """The functions that may be called, as they were after the start."""
+        return self._sandbox.exports
+
+    def start(
+        self, code: str, hook: StartHook | None, *, seq: int, time_ms: int, seeds: SeedSource
+    ) -> Executed:
+        """Load the script and run its ``init`` or ``upgrade``, as one start entry records it.
+
+        Args:
+            code: The script.
+            hook: The export to run after loading, if the script has it.
+            seq: The position of the start entry.
+            time_ms: The entry's time.
+            seeds: Gives 16 hex digits when the script asks for randomness.
+        """
+        overlay, environment = self._begin(time_ms, seeds)
+        outcome = self._sandbox.start(code, hook, time_ms=time_ms, host=environment)
+        if outcome.error is not None:
+            return self._without_changes(outcome, environment)
+        return self._end(outcome, overlay, environment, seq, len(code.encode()))
+
+    def call(
+        self,
+        method: str,
+        arguments: bytes,
+        *,
+        caller: str | None,
+        seq: int,
+        time_ms: int,
+        seeds: SeedSource,
+    ) -> Executed:
+        """Run one call to its end, apply what it changed, and say what goes into its entry.
+
+        Args:
+            method: The exported function.
+            arguments: JSON array text.
+            caller: Who calls.
+            seq: The position of the call's entry.
+            time_ms: The entry's time.
+            seeds: Gives 16 hex digits when the call asks for randomness.
+        """
+        overlay, environment = self._begin(time_ms, seeds)
+        outcome = self._sandbox.call(
+            method, arguments, caller=caller, time_ms=time_ms, host=environment
+        )
+        if outcome.undone:
+            return self._without_changes(outcome, environment)
+        return self._end(outcome, overlay, environment, seq, len(arguments))
+
+    def close(self) -> None:
+        """Free the guest's memory."""
+        self._sandbox.close()
+
+    def _begin(self, time_ms: int, seeds: SeedSource) -> tuple[Overlay, _Environment]:
+        overlay = Overlay(
+            self._state,
+            self._contents,
+            time_ms,
+            bytes_max=self._limits.written_bytes,
+            paths_max=self._limits.written_paths,
+        )
+        return overlay, _Environment(FileApi(overlay, self._info), seeds, self._console)
+
+    def _without_changes(self, outcome: Outcome, environment: _Environment) -> Executed:
+        result = _result(outcome, filesVersion=self._state.version)
+        return Executed(result, environment.seed, (), outcome)
+
+    def _end(
+        self,
+        outcome: Outcome,
+        overlay: Overlay,
+        environment: _Environment,
+        seq: int,
+        input_bytes: int,
+    ) -> Executed:
+        stopped = _beyond_entry(outcome, overlay, input_bytes)
+        if stopped is not None:
+            return self._without_changes(self._sandbox.undo_last(*stopped), environment)
+        changes = overlay.commit(seq)
+        if not changes:
+            return self._without_changes(outcome, environment)
+        result = _result(
+            outcome,
+            changes=tuple(_item(change) for change in changes),
+            filesVersion=self._state.version,
+            filesRoot=self._state.root.hex(),
+        )
+        return Executed(result, environment.seed, changes, outcome)
+
+
+def _result(outcome: Outcome, **files: object) -> Result:
+    return Result(
+        res=UNSET if outcome.result is None else Raw(outcome.result),
+        err=UNSET if outcome.error is None else Raw(outcome.error),
+        gas=outcome.gas,
+        **files,  # type: ignore[arg-type]
+    )
+
+
+def _item(change: Change) -> ChangeItem:
+    if change.kind != "file":
+        return ChangeItem(path=change.path, kind=change.kind)
+    return ChangeItem(
+        path=change.path,
+        kind="file",
+        size=change.size,
+        sha256=change.sha256.hex(),
+        block=change.block,
+    )
+
+
+def _beyond_entry(outcome: Outcome, overlay: Overlay, input_bytes: int) -> tuple[str, str] | None:
+    """Say why this call cannot become an entry; the rule does not depend on the host's storage."""
+    text = outcome.result or outcome.error or b""
+    if nests_deeper_than(text, JSON_DEPTH_MAX):
+        return "ERR_RESULT_DEPTH", f"The result nests deeper than {JSON_DEPTH_MAX} levels"
+    try:
+        overlay.check_limits()
+    except LimitExceededError as error:
+        return "ERR_FILES", str(error)
+    size = ENTRY_BASE_BYTES + input_bytes + len(text)
+    size += sum(CHANGE_BASE_BYTES + len(path.encode()) for path in overlay.changed_paths())
+    if size > ENTRY_BYTES_MAX:
+        return "ERR_ENTRY_SIZE", f"The entry would have more than {ENTRY_BYTES_MAX:,} bytes"
+    return None

@@ -1,0 +1,105 @@
+"""The background publisher: brings the public drive up to date behind the calls.
+
+A call is answered without waiting for this. What was not yet published when the process ends is
+published at shutdown, and what a crash left out, at the next start: the log has it all.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable
+from typing import Final
+
+from nodevms.archive import Change, Published, Publisher
+from nodevms.errors import NodeVMSError
+from nodevms.vm.entries import time_of
+from nodevms.vm.store import Store, changes_of
+
+INTERVAL_S: Final = 1.0
+
+_LOG = logging.getLogger("nodevms.publication")
+
+
+class NetChanges:
+    """The net change of each path since some length of the log."""
+
+    def __init__(self) -> None:
+        self._by_path: dict[str, Published] = {}
+
+    def add(self, changes: Iterable[Change], time_ms: int) -> None:
+        """Take over one entry's changes; the newest of each path counts."""
+        for change in changes:
+            self._by_path[change.path] = Published(change.path, change.kind, change.record(time_ms))
+
+    def __bool__(self) -> bool:
+        return bool(self._by_path)
+
+    def take(self) -> list[Published]:
+        """Return what has gathered and begin anew."""
+        gathered, self._by_path = list(self._by_path.values()), {}
+        return gathered
+
+
+class Publication:
+    """Publishes on a thread of its own, at most once a second."""
+
+    def __init__(self, store: Store) -> None:
+        """Find out what was published, and begin with what is missing.
+
+        Raises:
+            StorageError: The drive is damaged.
+        """
+        self._publisher = Publisher(store.metadata, store.content)
+        self._net = NetChanges()
+        self._length = store.log.length
+        self._changed = threading.Condition()
+        self._closing = False
+        for entry in store.entries(self._publisher.last_marker()):
+            self._net.add(changes_of(entry), time_of(entry))
+        self._thread = threading.Thread(target=self._run, name="nodevms-publisher")
+        self._thread.start()
+
+    def note(self, entries: Iterable[tuple[tuple[Change, ...], int]], length: int) -> None:
+        """Take over what a synced batch did.
+
+        Args:
+            entries: The changes and the time of each entry, in order.
+            length: The log's length after them.
+        """
+        with self._changed:
+            for changes, time_ms in entries:
+                self._net.add(changes, time_ms)
+            self._length = length
+            if self._net:
+                self._changed.notify_all()
+
+    def close(self) -> None:
+        """Publish the rest and end the thread."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._net and not self._closing:
+                    self._changed.wait()
+                gathered, length = self._net.take(), self._length
+                closing = self._closing
+            if gathered and not self._publish(gathered, length):
+                return
+            with self._changed:
+                if closing and not self._net:
+                    return
+                if not self._closing:
+                    self._changed.wait_for(lambda: self._closing, INTERVAL_S)
+
+    def _publish(self, gathered: list[Published], length: int) -> bool:
+        try:
+            self._publisher.publish(gathered, length)
+        except NodeVMSError as error:
+            _LOG.error("publishing stopped until the next start: %s", error)
+            return False
+        return True

@@ -1,0 +1,245 @@
+"""A backend's directory, open for writing: the log decides, everything else follows it.
+
+What is trusted: the log's signed entries and the signed contents. The index of the files is
+derived from them and is rebuilt whenever it disagrees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from nodevms.archive import Change, FeedContents, State
+from nodevms.errors import StorageError
+from nodevms.feed import Feed, KeyPair, dat_url
+from nodevms.vm.directory import (
+    DIRECTORY_FORMAT,
+    LOG_PREFIX,
+    Description,
+    Layout,
+    WriterLock,
+    sync_folder,
+    write_description,
+)
+from nodevms.vm.entries import ChangeItem, Entry, decode, time_of
+from nodevms.vm.errors import DirectoryError
+
+FLUSH_ENTRIES: Final = 1000
+
+Progress = Callable[[int, int], None]
+
+
+def changes_of(entry: Entry) -> tuple[Change, ...]:
+    """Return what an entry says that it did to the files."""
+    items = entry.result.changes
+    return tuple(_change(item) for item in items) if isinstance(items, tuple) else ()
+
+
+def _change(item: ChangeItem) -> Change:
+    if item.kind == "file":
+        if (
+            not isinstance(item.size, int)
+            or not isinstance(item.sha256, str)
+            or not isinstance(item.block, int)
+        ):
+            raise StorageError(f"the entry's change of {item.path} is incomplete", fatal=True)
+        return Change(item.path, "file", item.size, bytes.fromhex(item.sha256), item.block)
+    if item.kind == "folder":
+        return Change(item.path, "folder")
+    if item.kind == "deleted":
+        return Change(item.path, "deleted")
+    raise StorageError(f"the entry's change of {item.path} has no known kind", fatal=True)
+
+
+class Store:
+    """The feeds and the index of one backend, with the lock of their one writer held."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        lock: WriterLock,
+        *,
+        log: Feed,
+        metadata: Feed,
+        content: Feed,
+        state: State,
+    ) -> None:
+        self.layout = layout
+        self.log = log
+        self.metadata = metadata
+        self.content = content
+        self.contents = FeedContents(content)
+        self.state = state
+        self._lock = lock
+
+    @property
+    def log_url(self) -> str:
+        """The call log's ``dat://`` URL."""
+        return dat_url(self.log.key)
+
+    @property
+    def files_url(self) -> str:
+        """The published drive's ``dat://`` URL."""
+        return dat_url(self.metadata.key)
+
+    @classmethod
+    def create(cls, root: Path, log_keys: KeyPair, files_keys: KeyPair) -> Store:
+        """Make a new backend's directory, with empty feeds.
+
+        Raises:
+            StorageError: It cannot be written.
+        """
+        layout = Layout(root)
+        try:
+            for folder in (root, layout.metadata, layout.content):
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(
+                f"{error.filename} cannot be made: {error.strerror}",
+                code="not-writable",
+                hint="Choose a directory that you may write with --dir.",
+            ) from error
+        lock = WriterLock(layout)
+        return cls(
+            layout,
+            lock,
+            log=Feed.create(root, LOG_PREFIX, log_keys),
+            metadata=Feed.create(layout.metadata, "", files_keys),
+            content=Feed.create(layout.content, "", files_keys.content_key_pair()),
+            state=State.open(layout.state),
+        )
+
+    @classmethod
+    def open(
+        cls, layout: Layout, description: Description, *, progress: Progress | None = None
+    ) -> Store:
+        """Open an existing backend's directory and bring its index up to the log.
+
+        Raises:
+            LockedError: Another process has it open.
+            StorageError: It is damaged or cannot be written.
+            DirectoryError: Its keys are not those that ``backend.json`` names.
+        """
+        lock = WriterLock(layout)
+        try:
+            store = cls(
+                layout,
+                lock,
+                log=Feed.open(layout.root, LOG_PREFIX, writable=True),
+                metadata=Feed.open(layout.metadata, "", writable=True),
+                content=Feed.open(layout.content, "", writable=True),
+                state=_open_state(layout),
+            )
+            store._check_keys(description)
+            store._catch_up(progress)
+        except BaseException:
+            lock.release()
+            raise
+        return store
+
+    def describe(self) -> None:
+        """Write ``backend.json``: from now on the directory is a backend's."""
+        write_description(
+            self.layout,
+            Description(
+                format=DIRECTORY_FORMAT,
+                call_log=self.log.key.hex(),
+                files=self.metadata.key.hex(),
+            ),
+        )
+
+    def move(self, target: Path) -> None:
+        """Give the directory its final name, at once or not at all."""
+        self.layout.root.rename(target)
+        sync_folder(target.parent)
+        self.layout = Layout(target)
+
+    def write(self, blocks: list[bytes]) -> None:
+        """Make the contents and then the entries of a batch last.
+
+        Raises:
+            StorageError: Something was not written or not synced; the store must be reopened.
+        """
+        if self.contents.commit():
+            self.content.sync()
+        self.log.append(blocks)
+        self.log.sync()
+        self.state.flush(self.log.length)
+
+    def entry(self, seq: int) -> Entry:
+        """Read one entry of the log."""
+        return decode(self.log.get(seq))
+
+    def entries(self, start: int, end: int | None = None) -> Iterator[Entry]:
+        """Read entries in order."""
+        for block in self.log.get_many(start, self.log.length if end is None else end):
+            yield decode(block)
+
+    def close(self) -> None:
+        """Close all files and give the lock back."""
+        for part in (self.state, self.log, self.metadata, self.content):
+            part.close()
+        self._lock.release()
+
+    def _check_keys(self, description: Description) -> None:
+        if (self.log.key.hex(), self.metadata.key.hex()) != (
+            description.call_log,
+            description.files,
+        ):
+            raise DirectoryError(
+                f"the feeds in {self.layout.root} are not those that backend.json names",
+                code="directory-foreign",
+            )
+        if self.log.length == 0:
+            raise StorageError(
+                f"the call log in {self.layout.root} is empty", fatal=True, code="feed-damaged"
+            )
+
+    def _catch_up(self, progress: Progress | None) -> None:
+        state, length = self.state, self.log.length
+        if not self._agrees(state.seq):
+            state.reset()
+        for seq, entry in enumerate(self.entries(state.seq), state.seq):
+            self._apply(seq, entry)
+            if seq % FLUSH_ENTRIES == FLUSH_ENTRIES - 1:
+                state.flush(seq + 1)
+                if progress is not None:
+                    progress(seq + 1, length)
+        state.flush(length)
+
+    def _agrees(self, seq: int) -> bool:
+        if seq == 0:
+            return True
+        if seq > self.log.length:
+            return False
+        result = self.entry(seq - 1).result
+        return self.state.version == result.filesVersion and (
+            not isinstance(result.filesRoot, str) or result.filesRoot == self.state.root.hex()
+        )
+
+    def _apply(self, seq: int, entry: Entry) -> None:
+        root = self.state.apply(seq, changes_of(entry), time_of(entry))
+        wanted = entry.result.filesRoot
+        if isinstance(wanted, str) and root.hex() != wanted:
+            raise StorageError(
+                f"entry {seq} of the call log does not lead to the state root that it names",
+                fatal=True,
+                code="log-damaged",
+            )
+
+
+def _open_state(layout: Layout) -> State:
+    try:
+        return State.open(layout.state)
+    except StorageError:
+        for name in ("state.db", "state.db-wal", "state.db-shm"):
+            (layout.root / name).unlink(missing_ok=True)
+        return State.open(layout.state)
+
+
+def starts(blocks: Iterable[bytes]) -> Iterator[int]:
+    """Yield the positions of the start entries among the log's blocks."""
+    for seq, block in enumerate(blocks):
+        if not block.startswith(b'{"type":"call",'):
+            yield seq

@@ -1,0 +1,327 @@
+"""A backend as asyncio programs see it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from nodevms.errors import NodeVMSError, UsageError
+from nodevms.json_text import compact, nests_deeper_than
+from nodevms.sandbox import Engine
+from nodevms.vm.backend import Backend, Logged, Surroundings
+from nodevms.vm.call_log import CallLog
+from nodevms.vm.console import Console
+from nodevms.vm.deploy import Deployment, deploy
+from nodevms.vm.engine_thread import on_engine_thread
+from nodevms.vm.entries import JSON_DEPTH_MAX
+from nodevms.vm.errors import (
+    ArgumentsError,
+    BackendClosedError,
+    OutcomeUnknownError,
+    UnknownMethodError,
+)
+from nodevms.vm.exports import Exports
+from nodevms.vm.limits import Limits
+from nodevms.vm.publication import Publication
+from nodevms.vm.requests import Answer, Method, Outcome, Request
+from nodevms.vm.script import Script
+from nodevms.vm.worker import Worker
+
+QUEUE_MAX: Final = 1000
+RECOVERY_PAUSES_S: Final = (0.0, 0.5, 1.0, 2.0, 5.0)
+
+_LOG = logging.getLogger("nodevms.vm")
+
+
+def _system_clock_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _system_seed() -> str:
+    return secrets.token_hex(8)
+
+
+class VM:
+    """Runs one backend script: one call at a time, each logged before it is answered.
+
+    Example:
+        vm = VM("exports.hello = name => `Hello ${name}`")
+        await vm.deploy(dir="./hello", title="Greetings")
+        print(await vm.exports.hello("Bob"))
+        await vm.close()
+    """
+
+    def __init__(
+        self,
+        code: str | Script,
+        *,
+        engine: Engine | None = None,
+        clock: Callable[[], int] = _system_clock_ms,
+        seeds: Callable[[], str] = _system_seed,
+        script_log: logging.Logger | None = None,
+    ) -> None:
+        """Take the script; nothing runs before :meth:`deploy`.
+
+        Args:
+            code: The script's text, or a script that was read from a file.
+            engine: The compiled guest; by default one is loaded.
+            clock: Milliseconds since 1970.
+            seeds: 16 fresh hex digits for each call that asks for randomness.
+            script_log: Where ``console`` writes; by default the logger ``nodevms.script``.
+        """
+        self.script: Final = code if isinstance(code, Script) else Script("script.js", code)
+        self._engine = engine
+        self._clock = clock
+        self._seeds = seeds
+        self._console = Console(script_log or logging.getLogger("nodevms.script"), time.monotonic)
+        self._running: _Running | None = None
+        self._deployment: Deployment | None = None
+        self._lock = threading.Lock()
+        self._closing = False
+        self.exports: Final = Exports(lambda: self.methods, self.call)
+
+    async def deploy(
+        self,
+        *,
+        dir: Path | str,
+        title: str | None = None,
+        debug: bool = False,
+        upgrade: bool = False,
+        limits: Limits | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """Begin the backend in a new directory, or go on with the one in an old directory.
+
+        Args:
+            dir: The backend's directory.
+            title: Its title, fixed when it is begun.
+            debug: Let callers name themselves; fixed when it is begun.
+            upgrade: Let this script replace another one; that is recorded.
+            limits: What a call may use.
+            progress: Called with (entries done, entries in all) while an index is rebuilt.
+
+        Raises:
+            ScriptError: The script does not load or exports nothing; nothing was recorded.
+            DirectoryError: The directory is not this backend's.
+            StorageError: The directory is locked, damaged or not writable.
+        """
+        if self._running is not None:
+            raise UsageError("this VM is deployed already")
+        self._deployment = Deployment(
+            script=self.script,
+            directory=_absolute(dir),
+            title=title,
+            debug=debug,
+            upgrade=upgrade,
+            limits=limits or Limits(),
+            progress=progress,
+        )
+        self._loop = asyncio.get_running_loop()
+        self._running = await self._loop.run_in_executor(None, self._begin)
+
+    def call(
+        self, method: str, arguments: bytes, caller: str | None = None
+    ) -> asyncio.Future[Answer]:
+        """Queue one call; it takes its place before this returns.
+
+        Args:
+            method: The exported function.
+            arguments: JSON array text.
+            caller: Who calls; the one who calls this has made sure of it.
+
+        Returns:
+            The answer, once its entry is on disk. An error of the script is an answer too.
+
+        Raises:
+            UnknownMethodError: The script exports no such function.
+            ArgumentsError: The arguments are too large or nest too deeply.
+            QueueFullError: Too many calls are waiting.
+            BackendClosedError: The backend is stopping, or recovers from a failure.
+        """
+        running = self._require()
+        if method not in running.names:
+            raise UnknownMethodError(f"the script exports no function {method!r}")
+        arguments = compact(arguments)
+        if len(arguments) > running.backend.limits.args_bytes:
+            raise ArgumentsError(
+                f"the arguments have {len(arguments):,} bytes; "
+                f"{running.backend.limits.args_bytes:,} are allowed"
+            )
+        if nests_deeper_than(arguments, JSON_DEPTH_MAX):
+            raise ArgumentsError(f"the arguments nest deeper than {JSON_DEPTH_MAX} levels")
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        running.worker.submit(Request(method, arguments, caller, future))
+        return future
+
+    async def close(self) -> None:
+        """Answer and log every accepted call, publish the files, and close the directory."""
+        with self._lock:
+            self._closing = True
+            running, self._running = self._running, None
+        if running is not None:
+            await self._loop.run_in_executor(None, running.close)
+
+    @property
+    def methods(self) -> tuple[Method, ...]:
+        """The functions that may be called."""
+        return self._require().methods
+
+    @property
+    def code(self) -> str:
+        """The script's text."""
+        return self.script.code
+
+    @property
+    def code_hash(self) -> str:
+        """The SHA-256 of the script's text, in hex."""
+        return self.script.hash
+
+    @property
+    def title(self) -> str:
+        """The backend's title."""
+        return self._require().backend.identity.title
+
+    @property
+    def debug(self) -> bool:
+        """Whether callers may name themselves."""
+        return self._require().backend.identity.debug
+
+    @property
+    def epoch(self) -> int:
+        """The position of the start entry under which calls run now."""
+        return self._require().backend.epoch
+
+    @property
+    def directory(self) -> Path:
+        """The backend's directory."""
+        return self._require().backend.store.layout.root
+
+    @property
+    def call_log(self) -> CallLog:
+        """The call log, for reading."""
+        return CallLog(self._require().backend.store.log)
+
+    @property
+    def call_log_url(self) -> str:
+        """The call log's ``dat://`` URL."""
+        return self._require().backend.store.log_url
+
+    @property
+    def files_archive_url(self) -> str:
+        """The published drive's ``dat://`` URL."""
+        return self._require().backend.store.files_url
+
+    def _require(self) -> _Running:
+        running = self._running
+        if running is None:
+            raise BackendClosedError("the backend is not running")
+        return running
+
+    def _begin(self) -> _Running:
+        deployment = self._deployment
+        if deployment is None:
+            raise UsageError("this VM was not deployed")
+        if self._engine is None:
+            self._engine = Engine()
+        surroundings = Surroundings(self._engine, self._clock, self._seeds, self._console)
+        backend = on_engine_thread(lambda: deploy(deployment, surroundings))
+        return _Running(backend, self._deliver, self._recover)
+
+    def _deliver(self, outcomes: Sequence[tuple[Request, Outcome]]) -> None:
+        self._loop.call_soon_threadsafe(_resolve, outcomes)
+
+    def _recover(self, error: Exception) -> None:
+        """Open the directory again after a failed write or a broken engine."""
+        _LOG.error("the backend stopped: %s; it is opened again", error)
+        with self._lock:
+            running, self._running = self._running, None
+            if self._closing or running is None:
+                return
+        threading.Thread(target=self._reopen, args=(running,), name="nodevms-recovery").start()
+
+    def _reopen(self, running: _Running) -> None:
+        running.close()
+        attempt = 0
+        while not self._closing:
+            time.sleep(RECOVERY_PAUSES_S[min(attempt, len(RECOVERY_PAUSES_S) - 1)])
+            attempt += 1
+            try:
+                reopened = self._begin()
+            except NodeVMSError as error:
+                _LOG.error("opening the backend again failed: %s", error)
+                continue
+            with self._lock:
+                if not self._closing:
+                    self._running = reopened
+                    _LOG.warning("the backend runs again, in a new epoch")
+                    return
+            reopened.close()
+
+
+class _Running:
+    """A backend with its threads."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        deliver: Callable[[Sequence[tuple[Request, Outcome]]], None],
+        failed: Callable[[Exception], None],
+    ) -> None:
+        self.backend = backend
+        self.methods = backend.methods
+        self.names = frozenset(method.name for method in self.methods)
+        self._deliver = deliver
+        self._failed = failed
+        self._publication = Publication(backend.store)
+        self.worker: Worker[Logged] = Worker(
+            execute=backend.execute,
+            commit=self._commit,
+            abandon=self._abandon,
+            size=lambda logged: len(logged.block),
+            deliver=deliver,
+            queue_max=QUEUE_MAX,
+        )
+
+    def close(self) -> None:
+        self.worker.close()
+        self._publication.close()
+        self.backend.close()
+
+    def _commit(self, batch: list[Logged]) -> bool:
+        went_well = self.backend.commit(batch, self._deliver)
+        if went_well:
+            self._publication.note(
+                [(logged.executed.changes, logged.time_ms) for logged in batch],
+                batch[-1].seq + 1,
+            )
+        return went_well
+
+    def _abandon(self, executed: list[Logged], waiting: list[Request]) -> None:
+        unknown = OutcomeUnknownError("the call ran, but whether it is in the log is not known")
+        closed = BackendClosedError("the backend failed before this call was run or logged")
+        self._deliver(
+            [(logged.request, unknown) for logged in executed]
+            + [(request, closed) for request in waiting]
+        )
+        self._failed(unknown)
+
+
+def _absolute(path: Path | str) -> Path:
+    return Path(path).absolute()
+
+
+def _resolve(outcomes: Sequence[tuple[Request, Outcome]]) -> None:
+    for request, outcome in outcomes:
+        future = request.token
+        if not isinstance(future, asyncio.Future) or future.done():
+            continue
+        if isinstance(outcome, Exception):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
