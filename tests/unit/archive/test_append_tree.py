@@ -69,6 +69,19 @@ def test_lists_read_back(sets: list[set[int]], seq: int, with_self: bool) -> Non
     assert decode_sibling_lists(seq, coded, lists_max=5) == lists
 
 
+@pytest.mark.parametrize("gap", [1, 127, 128, 300])
+def test_long_lists_with_some_gaps_read_back(gap: int) -> None:
+    rng = random.Random(gap)
+    row = [1]
+    for _ in range(3000):
+        row.append(row[-1] + (gap if rng.random() < 0.01 else 1))
+    for seq, lists in ((row[-1], [row, [row[-1]]]), (row[-1] + 9, [row[:512], row[:513], row])):
+        coded = encode_sibling_lists(seq, lists)
+        assert decode_sibling_lists(seq, coded, lists_max=3) == lists
+        with pytest.raises(BadDriveError):
+            decode_sibling_lists(seq, coded[:-3], lists_max=3)
+
+
 @pytest.mark.parametrize(
     "paths",
     [
