@@ -175,7 +175,7 @@ class Execution:
         stopped = _beyond_entry(outcome, overlay, input_bytes)
         if stopped is not None:
             return self._without_changes(self._sandbox.undo_last(*stopped), environment)
-        changes = overlay.commit(seq)
+        changes = overlay.commit(seq + 1)
         if not changes:
             return self._without_changes(outcome, environment)
         result = _result(

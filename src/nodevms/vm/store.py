@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from nodevms.archive import Change, FeedContents, State
+from nodevms.archive import Change, FeedContents, State, create_drive, remove_index
 from nodevms.errors import StorageError
 from nodevms.feed import Feed, KeyPair, dat_url
 from nodevms.vm.directory import (
@@ -101,7 +101,7 @@ class Store:
                 hint="Choose a directory that you may write with --dir.",
             ) from error
         lock = WriterLock(layout)
-        return cls(
+        store = cls(
             layout,
             lock,
             log=Feed.create(root, LOG_PREFIX, log_keys),
@@ -109,6 +109,8 @@ class Store:
             content=Feed.create(layout.content, "", files_keys.content_key_pair()),
             state=State.open(layout.state),
         )
+        create_drive(store.metadata, store.content.key)
+        return store
 
     @classmethod
     def open(
@@ -219,7 +221,7 @@ class Store:
         )
 
     def _apply(self, seq: int, entry: Entry) -> None:
-        root = self.state.apply(seq, changes_of(entry), time_of(entry))
+        root = self.state.apply(seq + 1, changes_of(entry), time_of(entry))
         wanted = entry.result.filesRoot
         if isinstance(wanted, str) and root.hex() != wanted:
             raise StorageError(
@@ -233,8 +235,7 @@ def _open_state(layout: Layout) -> State:
     try:
         return State.open(layout.state)
     except StorageError:
-        for name in ("state.db", "state.db-wal", "state.db-shm"):
-            (layout.root / name).unlink(missing_ok=True)
+        remove_index(layout.state)
         return State.open(layout.state)
 
 
