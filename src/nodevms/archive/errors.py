@@ -81,7 +81,7 @@ class BadArgumentError(FilesError):
 class MalformedRequestError(FilesError):
     """The bytes are no request of host API 1: the guest's memory was damaged, or its code is."""
 
-    name = "ProtocolError"
+    name = "TypeError"
     code = "files-malformed-request"
 
 

@@ -70,7 +70,7 @@ class FileApi:
     def handle(self, request: bytes, charge: Charge) -> bytes:
         """Do one operation and return its answer.
 
-        A call that goes over the overlay's limits is answered with a LimitExceededError and does
+        A call that goes over the overlay's limits is answered with a QuotaExceededError and does
         nothing more; `Overlay.check_limits` and `Overlay.commit` then raise, so that it is undone
         whatever the script makes of the answer.
 
@@ -92,7 +92,7 @@ class FileApi:
         except FilesError as error:
             return answer_error(error.name, str(error))
         except LimitExceededError as error:
-            return answer_error("LimitExceededError", str(error))
+            return answer_error("QuotaExceededError", str(error))
 
     def _read_file(self, rules: FileRules, request: Request) -> bytes:
         return answer_content(rules.read_file(request.text(0)))
