@@ -60,6 +60,10 @@ class Pending:
         waiting = self._nodes.get(node_id)
         return None if waiting is None else waiting[1]
 
+    def node_count(self) -> int:
+        """Return how many tree nodes wait, dropped ones included."""
+        return len(self._nodes)
+
     def waiting(self, path: str) -> Waiting | None:
         """Return the newest waiting record of a path; None when no layer touched it."""
         parent, name = split_path(path)

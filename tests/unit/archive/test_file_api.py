@@ -295,6 +295,7 @@ MALFORMED = [
     b'["readFile","/t\xffop"]',
     b'["readFile",NaN]',
     b'["readFile",Infinity]',
+    b'["readFile",1' + b"0" * 400 + b"]",
     b'["readFile",1' + b"0" * 5_000 + b"]",
     b'["readFile","/top"]\0data',
     b'["readFile","/top"]\0',

@@ -311,8 +311,9 @@ def test_says_that_a_file_is_no_index(tmp_path: Path, content: bytes) -> None:
         "UPDATE meta SET root = 7",
         "DELETE FROM node",
         "UPDATE node SET body = x'00'",
-        "UPDATE node SET body = substr(body, 1, 1) || substr(body, 2) || x'00'",
-        "UPDATE node SET body = x'ff' || substr(body, 2)",
+        "UPDATE node SET body = CAST(body || x'00' AS BLOB)",
+        "UPDATE node SET body = CAST(x'ff' || substr(body, 2) AS BLOB)",
+        "UPDATE node SET body = (SELECT body FROM node WHERE id <> node.id)",
     ],
 )
 def test_notices_a_damaged_index(tmp_path: Path, damage: str) -> None:
@@ -378,6 +379,44 @@ def test_small_caches_change_nothing() -> None:
                 state.flush(length - 2)
         assert small.root == large.root
     assert list(small.children("/")) == list(large.children("/"))
+
+
+def test_reads_are_right_between_the_write_and_its_settling(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The index has the changes already, and they still wait as well."""
+    state = open_state(tmp_path / "state.db")
+    state.apply(1, [file("/a", b"1"), file("/b", b"1")], 1)
+    state.flush(1)
+    state.apply(2, [file("/a", b"22"), deleted("/b"), file("/c")], 2)
+    state.apply(3, [file("/c", b"333")], 3)
+    writer = state._writer
+    write = writer.write
+    seen: list[object] = []
+
+    def look() -> list[object]:
+        return [
+            [(item.version, item.path) for item in state.history()],
+            [item.version for item in state.history(reverse=True, limit=3)],
+            [(name, record.size) for name, record in state.children("/")],
+            [state.get("/b"), state.record_at("/c", 5), state.record_at("/b", 2)],
+            [name for name, _ in state.children_at("/", 4)],
+            [state.version_at(length) for length in range(4)],
+            state.root,
+            verify_proof(state.root, "/c", state.prove("/c")),
+        ]
+
+    def write_and_look(layer: object) -> None:
+        write(layer)  # type: ignore[arg-type]
+        seen.append(look())
+
+    monkeypatch.setattr(writer, "write", write_and_look)
+    before = look()
+    state.flush(2)
+    assert seen == [before]
+    assert look() == before
+    state.flush(3)
+    assert look() == before
 
 
 def test_readers_beside_a_writer_and_a_flusher_see_whole_states(tmp_path: Path) -> None:

@@ -3,11 +3,12 @@ import json
 from collections.abc import Callable
 
 import pytest
-from state_worlds import file, folder, open_state
+from state_worlds import file, folder, open_state, sha
 
 from nodevms.archive import EMPTY_ROOT, ProofError, State, StateProof, Value, verify_proof
 from nodevms.archive.proof import PROOF_BYTES_MAX
-from nodevms.archive.record import ZERO_HASH
+from nodevms.archive.record import ZERO_HASH, path_key
+from nodevms.archive.tree import bit_of, inner_hash, make_leaf
 
 PATHS = [f"/f{n}" for n in range(40)]
 
@@ -174,3 +175,28 @@ def test_json_of_anyones_making(state: State, number: int) -> None:
     changed = FORGERIES[number](data)
     with pytest.raises(ProofError):
         StateProof.from_json(changed if number < 2 else data)
+
+
+def test_a_way_that_no_honest_tree_has_is_refused_even_under_its_own_root() -> None:
+    """Whoever makes the root as well must still not show two answers under it."""
+    key, value = path_key("/a"), Value("file", 0, bytes(32), 1)
+    leaf = make_leaf(key, sha(value.encode())).hash
+
+    def root(steps: list[tuple[int, bytes]], digest: bytes) -> bytes:
+        for bit, sibling in reversed(steps):
+            pair = (sibling, digest) if bit_of(key, bit) else (digest, sibling)
+            digest = inner_hash(bit, *pair)
+        return digest
+
+    for steps in ([(9, ZERO_HASH), (5, ZERO_HASH)], [(5, ZERO_HASH), (5, ZERO_HASH)]):
+        with pytest.raises(ProofError):
+            verify_proof(root(steps, leaf), "/a", StateProof(tuple(steps), value, None))
+    assert verify_proof(leaf, "/a", StateProof((), value, None)) == value
+    # Another leaf where only this key's own could stand.
+    other = bytes([key[0] ^ 0x80]) + key[1:]
+    steps = [(0, ZERO_HASH)]
+    forged = StateProof(tuple(steps), None, (other, ZERO_HASH))
+    with pytest.raises(ProofError):
+        verify_proof(root(steps, make_leaf(other, ZERO_HASH).hash), "/a", forged)
+    with pytest.raises(ProofError):
+        verify_proof(leaf, "/a", StateProof((), None, (key, sha(value.encode()))))
