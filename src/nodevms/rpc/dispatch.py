@@ -53,12 +53,18 @@ class Session:
 class Dispatcher:
     """Answers the requests to one backend.
 
+    What is fixed for a backend's life is read once, because a backend that recovers from a
+    failure cannot say it.
+
     Attributes:
+        backend: The backend.
+        debug: Whether it believes callers' names.
         pending: Accepted calls that have no answer yet.
     """
 
     def __init__(self, backend: Backend, limits: Limits) -> None:
         self.backend = backend
+        self.debug = backend.debug
         self.pending = 0
         self._limits = limits
         self._closing = False
@@ -112,11 +118,11 @@ class Dispatcher:
             return session.refusal
         if self._closing:
             return Fault(CLOSED, "The server is stopping. The call was not run.")
-        if request.method in self._own:
-            return self._own[request.method](self.backend)
-        if request.method not in self._methods:
+        if request.method not in self._methods and request.method not in self._own:
             return Fault(METHOD_NOT_FOUND)
         try:
+            if request.method in self._own:
+                return self._own[request.method](self.backend)
             call = self.backend.call(request.method, request.arguments, session.caller)
             return asyncio.ensure_future(call)
         except Exception as error:  # whatever it is, the connection lives on

@@ -10,8 +10,7 @@ from typing import TypeAlias
 import msgspec
 from aiohttp import hdrs, web
 
-from nodevms.errors import UsageError
-from nodevms.rpc.backend import Backend
+from nodevms.errors import NodeVMSError, UsageError
 from nodevms.rpc.codes import CALLER_REFUSED, Fault
 from nodevms.rpc.connection import SUBPROTOCOL, Connection, Socket
 from nodevms.rpc.discover import handshake
@@ -92,13 +91,12 @@ class Site:
             if request.headers.get(hdrs.UPGRADE, "").lower() == "websocket":
                 return await self._serve_socket(request, dispatcher)
             if request.method == hdrs.METH_POST:
-                session = self._session(request, dispatcher.backend, with_entry=True)
+                session = self._session(request, dispatcher, with_entry=True)
                 return await answer_post(request, dispatcher, session, self._limits)
             if request.method == hdrs.METH_OPTIONS:
                 return await _preflight(request)
             if request.method in (hdrs.METH_GET, hdrs.METH_HEAD):
-                body = handshake(dispatcher.backend)
-                return web.Response(body=body, content_type="application/json")
+                return _info(dispatcher)
             raise web.HTTPMethodNotAllowed(request.method, ("GET", "POST"))
 
         return handle
@@ -111,9 +109,7 @@ class Site:
         transport = request.transport
         if not isinstance(transport, asyncio.Transport):
             return socket
-        session = self._session(
-            request, dispatcher.backend, with_entry=socket.ws_protocol == SUBPROTOCOL
-        )
+        session = self._session(request, dispatcher, with_entry=socket.ws_protocol == SUBPROTOCOL)
         connection = Connection(
             socket,
             transport=transport,
@@ -129,12 +125,14 @@ class Site:
             self.connections.discard(connection)
         return socket
 
-    def _session(self, request: web.Request, backend: Backend, *, with_entry: bool) -> Session:
+    def _session(
+        self, request: web.Request, dispatcher: Dispatcher, *, with_entry: bool
+    ) -> Session:
         try:
             caller = caller_of(
                 request.query.get("user"),
                 request.headers.get(hdrs.AUTHORIZATION),
-                debug=backend.debug,
+                debug=dispatcher.debug,
                 bytes_max=self._limits.caller_bytes_max,
             )
         except CallerRefusedError as error:
@@ -150,6 +148,14 @@ async def _preflight(request: web.Request) -> web.Response:
         "Access-Control-Allow-Private-Network": "true",
     }
     return web.Response(status=204, headers=headers)
+
+
+def _info(dispatcher: Dispatcher) -> web.Response:
+    try:
+        body = handshake(dispatcher.backend)
+    except NodeVMSError as error:
+        return _error(503, error.code, str(error))
+    return web.Response(body=body, content_type="application/json")
 
 
 def _error(status: int, code: str, sentence: str) -> web.Response:

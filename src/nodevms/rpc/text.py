@@ -11,7 +11,7 @@ from itertools import accumulate
 
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _STRINGS = re.compile(_STRING, re.DOTALL)
-_STRING_OR_SPACE = re.compile(rb"(" + _STRING + rb")|[ \t\r\n]++", re.DOTALL)
+_NO_SPACE = re.compile(_STRING + rb'|[^ \t\r\n"]++', re.DOTALL)
 _STRING_OR_BRACKET = re.compile(rb"(" + _STRING + rb")|([\[{])|[\]}]", re.DOTALL)
 _ESCAPE = re.compile(rb"\\(?:(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -21,9 +21,9 @@ for _open, _close in (b"[]", b"{}"):
 
 
 def compact(text: bytes) -> bytes:
-    """Return JSON text without insignificant whitespace; every token stays as it was."""
+    """Return valid JSON text without insignificant whitespace; every token stays as it was."""
     if b" " in text or b"\n" in text or b"\t" in text or b"\r" in text:
-        return _STRING_OR_SPACE.sub(rb"\1", text)
+        return b"".join(_NO_SPACE.findall(text))
     return text
 
 

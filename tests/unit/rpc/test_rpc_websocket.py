@@ -472,3 +472,28 @@ async def test_broken_frames_end_only_their_connection(frame: bytes) -> None:
         await asyncio.wait_for(reader.read(), 5)
         writer.close()
         assert await lives(wire)
+
+
+class RecoveringBackend(FixedBackend):
+    """Cannot even say its title while it opens its directory again."""
+
+    is_recovering = False
+
+    @property
+    def title(self) -> str:  # type: ignore[override]
+        if self.is_recovering:
+            raise NodeVMSError("The backend is not running.", code="closed")
+        return "recovered"
+
+
+async def test_a_backend_that_recovers_leaves_the_server_serving() -> None:
+    backend = RecoveringBackend()
+    async with serving(backend) as wire, wire.socket() as socket:
+        backend.is_recovering = True
+        error = (await ask(socket, request("handshake")))["error"]  # type: ignore[index]
+        assert (error["code"], error["data"]) == (-32004, "The backend is not running.")
+        async with wire.session.get(wire.url()) as response:
+            assert (response.status, (await response.json())["error"]["code"]) == (503, "closed")
+        backend.is_recovering = False
+        answer = await ask(socket, request("handshake"))
+        assert answer["result"]["title"] == "recovered"  # type: ignore[index]
