@@ -45,5 +45,10 @@ def write_drive(directory: Path, operations: list[tuple[str, str, bytes]]) -> An
     return run("hyperdrive_write.js", str(directory), text=json.dumps(coded))
 
 
-def files_of(found: Any) -> dict[str, bytes]:
-    return {path: base64.b64decode(data) for path, data in found["files"].items()}
+def clone_drive(source: Path, clone: Path) -> Any:
+    """Let hyperdrive bring a clone of the latest version up to date; return what it then has."""
+    return run("hyperdrive_clone.js", str(source), str(clone))
+
+
+def files_of(found: Any, which: str = "files") -> dict[str, bytes]:
+    return {path: base64.b64decode(data) for path, data in found[which].items()}

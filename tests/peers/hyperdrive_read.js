@@ -26,7 +26,12 @@ async function visit (drive, folder, isFolder, found) {
       offset: stat.offset,
       byteOffset: stat.byteOffset
     }
-    if (stat.isFile()) found.files[path] = (await call(drive, 'readFile', path)).toString('base64')
+    if (stat.isFile()) {
+      found.files[path] = (await call(drive, 'readFile', path)).toString('base64')
+      const half = Math.floor(stat.size / 2)
+      const rest = await stream(drive.createReadStream(path, { start: half }))
+      found.halves[path] = Buffer.concat(rest).toString('base64')
+    }
     await visit(drive, path, stat.isDirectory(), found)
   }
 }
@@ -36,7 +41,7 @@ async function main () {
   const out = { version: archive.version, versions: {}, diffs: [] }
   let previous = 0
   for (const version of versions) {
-    const found = { readdir: {}, stat: {}, files: {} }
+    const found = { readdir: {}, stat: {}, files: {}, halves: {} }
     await visit(archive.checkout(version), '/', true, found)
     out.versions[version] = found
     const diff = await stream(archive.checkout(previous).createDiffStream(version))

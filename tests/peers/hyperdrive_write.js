@@ -11,8 +11,11 @@ const call = (name, ...args) => new Promise((resolve, reject) => {
 
 async function main () {
   await call('ready')
+  let time = 1500000000000
   for (const [operation, path, data] of JSON.parse(fs.readFileSync(0, 'utf8'))) {
-    if (operation === 'writeFile') await call(operation, path, Buffer.from(data, 'base64'))
+    const times = { mtime: ++time, ctime: time }
+    if (operation === 'writeFile') await call(operation, path, Buffer.from(data, 'base64'), times)
+    else if (operation === 'mkdir') await call(operation, path, times)
     else await call(operation, path)
   }
   process.stdout.write(JSON.stringify({

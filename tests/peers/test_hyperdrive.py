@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hyperdrive_programs import files_of, read_drive, write_drive
+from hyperdrive_programs import clone_drive, files_of, read_drive, write_drive
 
 from nodevms.archive.drive import Drive
 from nodevms.archive.drive_errors import NotInDriveError
@@ -46,6 +46,8 @@ def open_drive(directory: Path) -> Drive:
 def assert_the_same(drive: Drive, found: dict, version: int | None = None) -> None:
     """Compare all that hyperdrive found at a version with what our reader finds."""
     files = files_of(found)
+    for path, half in files_of(found, "halves").items():
+        assert half == files[path][len(files[path]) // 2 :]
     for folder, names in found["readdir"].items():
         assert drive.list(folder, version) == sorted(names)
     for path, theirs in found["stat"].items():
@@ -144,6 +146,30 @@ def test_hyperdrive_sees_the_same_differences_between_publications(tmp_path: Pat
         assert dels == {path for path in old if new.get(path) != old[path]}
 
 
+def test_a_clone_of_the_latest_version_gets_every_new_file_and_loses_none(tmp_path: Path) -> None:
+    """What `dat` does; a deleted folder or empty file must not take block 0 along."""
+    source, clone = tmp_path / "source", tmp_path / "clone"
+    rng = random.Random(6)
+    feeds = create(source, 6)
+    world = World(*feeds)
+    empty = world.change("/empty", b"")
+    groups = [
+        [empty, world.change("/first", b"in block 0"), world.change("/folder", None)],
+        [world.change("/p", None), world.change("/p/in", b"x"), world.change("/p/on", b"y")],
+        [world.delete("/empty"), world.delete("/folder"), world.delete("/p/in")],
+        [world.delete("/p/on"), world.change("/p", b"a file now")],
+    ]
+    for group in groups:
+        world.publish(group)
+        found = clone_drive(source, clone)
+        assert found["version"] == world.publisher.version
+    assert files_of(found) == {"/first": b"in block 0", "/p": b"a file now"}
+    for _ in range(4):
+        world.publish(random_group(world, rng, 8))
+    found = clone_drive(source, clone)
+    assert files_of(found) == {path: data for path, data in world.model.items() if data is not None}
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_we_read_what_hyperdrive_wrote(tmp_path: Path, seed: int) -> None:
     operations = random_operations(random.Random(seed), 150, deletions=0.3)
@@ -158,11 +184,16 @@ def test_we_read_what_hyperdrive_wrote(tmp_path: Path, seed: int) -> None:
 def test_one_change_at_a_time_gives_the_bytes_of_hyperdrive(tmp_path: Path) -> None:
     """With its keys, times and operations; deletions where it would lose files left out."""
     rng = random.Random(9)
-    operations = [
-        (name, path, data) for name, path, data in random_operations(rng, 150, deletions=0.0)
-    ]
-    made = [path for name, path, _ in operations if name == "writeFile" and path.count("/") == 1]
-    operations += [("unlink", path, b"") for path in dict.fromkeys(made)]
+    operations: list[Operation] = []
+    for index, operation in enumerate(random_operations(rng, 150, deletions=0.0)):
+        operations.append(operation)
+        if index % 3 == 0:
+            folder = rng.choice([operation[1], f"/lonely {index}", ""])
+            operations.append(("writeFile", f"{folder}/gone", b"x"))
+            if rng.random() < 0.5:
+                operations.append(("writeFile", f"{folder}/keep", b"y"))
+            operations.append(("writeFile", "/keep", b"z"))
+            operations.append(("unlink", f"{folder}/gone", b""))
     theirs_at, ours_at = tmp_path / "theirs", tmp_path / "ours"
     write_drive(theirs_at, operations)
     theirs, _ = open_feeds(theirs_at, writable=False)
