@@ -7,7 +7,7 @@ when the request came. Secret keys have no path.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -15,7 +15,7 @@ import msgspec
 from aiohttp import web
 
 from nodevms.feed import Head
-from nodevms.rpc.server import Route
+from nodevms.rpc.site import Route
 
 CHUNK_BYTES: Final = 256 * 1024
 HEADER_BYTES: Final = 32
@@ -34,14 +34,6 @@ class ServedFeed(Protocol):
         """Return the signed head of the last sync."""
 
 
-class FeedPlace(msgspec.Struct, frozen=True):
-    """A feed and where its files are."""
-
-    feed: ServedFeed
-    directory: Path
-    prefix: str
-
-
 class HeadDocument(msgspec.Struct, frozen=True, rename="camel"):
     """What ``feeds/NAME/head`` answers.
 
@@ -58,11 +50,11 @@ class HeadDocument(msgspec.Struct, frozen=True, rename="camel"):
     signature: str
 
 
-def feed_routes(feeds: Callable[[], dict[str, FeedPlace]]) -> Sequence[Route]:
+def feed_routes(feeds: Callable[[], Mapping[str, tuple[ServedFeed, Path, str]]]) -> Sequence[Route]:
     """Return the routes below ``feeds/``.
 
     Args:
-        feeds: Gives the feeds by name, ``call-log``, ``metadata`` and ``content``.
+        feeds: Gives each feed by its name, with its directory and what its files begin with.
     """
 
     async def serve(request: web.Request) -> web.StreamResponse:
@@ -70,9 +62,10 @@ def feed_routes(feeds: Callable[[], dict[str, FeedPlace]]) -> Sequence[Route]:
         place = feeds().get(name)
         if place is None:
             raise web.HTTPNotFound
-        head = place.feed.synced_head()
+        feed, directory, prefix = place
+        head = feed.synced_head()
         if part == "head":
-            return _answer_head(place.feed.key, head)
+            return _answer_head(feed.key, head)
         ends = {
             "data": head.byte_length,
             "tree": HEADER_BYTES + NODE_BYTES * max(2 * head.length - 1, 0),
@@ -80,9 +73,7 @@ def feed_routes(feeds: Callable[[], dict[str, FeedPlace]]) -> Sequence[Route]:
         }
         if part not in ends:
             raise web.HTTPNotFound
-        return await _answer_file(
-            request, place.directory / f"{place.prefix}{part}", ends[part]
-        )
+        return await _answer_file(request, directory / f"{prefix}{part}", ends[part])
 
     return [("feeds/", serve)]
 

@@ -17,7 +17,7 @@ class Method:
     """
 
     name: str
-    parameters: tuple[str, ...]
+    parameters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

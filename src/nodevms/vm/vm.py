@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Final
 
 from nodevms.errors import NodeVMSError, UsageError
+from nodevms.feed import Feed
 from nodevms.json_text import compact, nests_deeper_than
 from nodevms.sandbox import Engine
 from nodevms.vm.backend import Backend, Logged, Surroundings
 from nodevms.vm.call_log import CallLog
 from nodevms.vm.console import Console
 from nodevms.vm.deploy import Deployment, deploy
+from nodevms.vm.directory import LOG_PREFIX
 from nodevms.vm.engine_thread import on_engine_thread
 from nodevms.vm.entries import JSON_DEPTH_MAX
 from nodevms.vm.errors import (
@@ -216,6 +218,17 @@ class VM:
     def files_archive_url(self) -> str:
         """The published drive's ``dat://`` URL."""
         return self._require().backend.store.files_url
+
+    @property
+    def feeds(self) -> dict[str, tuple[Feed, Path, str]]:
+        """The three feeds by their public names, with directory and file prefix."""
+        store = self._require().backend.store
+        layout = store.layout
+        return {
+            "call-log": (store.log, layout.root, LOG_PREFIX),
+            "metadata": (store.metadata, layout.metadata, ""),
+            "content": (store.content, layout.content, ""),
+        }
 
     def _require(self) -> _Running:
         running = self._running

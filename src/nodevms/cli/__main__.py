@@ -1,0 +1,5 @@
+"""``python -m nodevms.cli``."""
+
+from nodevms.cli import main
+
+main()
