@@ -185,7 +185,7 @@ def test_one_change_at_a_time_gives_the_bytes_of_hyperdrive(tmp_path: Path) -> N
     """With its keys, times and operations; deletions where it would lose files left out."""
     rng = random.Random(9)
     operations: list[Operation] = []
-    for index, operation in enumerate(random_operations(rng, 150, deletions=0.0)):
+    for index, operation in enumerate(random_operations(rng, 80, deletions=0.0)):
         operations.append(operation)
         if index % 3 == 0:
             folder = rng.choice([operation[1], f"/lonely {index}", ""])

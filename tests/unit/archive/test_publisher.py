@@ -248,6 +248,7 @@ def test_a_folder_too_large_for_a_block_is_refused_and_forgotten(
     monkeypatch.undo()
     world.publish([world.delete("/d/0")])
     assert read_all(world.drive()) == world.model
+    assert world.drive().list("/d") == folders_of(world.model)["/d"]
 
 
 @pytest.mark.parametrize("seed", range(6))
