@@ -30,9 +30,9 @@ class RPCServer:
         host: Address or name to listen on.
         port: Port to listen on; 0 for any free one.
         allow_origins: Origins whose pages may call; ``*`` for all.
-        routes: Mount path to pairs of a path below it and a handler of GET and HEAD requests. A
-            path that ends in ``/`` takes everything below, as ``request.match_info["path"]``.
-            The gate and CORS apply to them too.
+        routes: Mount path, or ``/``, to pairs of a path below it and a handler of GET and HEAD
+            requests. A path that ends in ``/`` takes everything below, as
+            ``request.match_info["path"]``. The gate and CORS apply to them too.
         limits: The ceilings.
 
     Raises:
@@ -84,7 +84,9 @@ class RPCServer:
         }
         self._site = site = Site(self._gate, self._limits)
         for path, dispatcher in self._dispatchers.items():
-            site.mount(path, dispatcher, self._routes.get(path, ()))
+            site.mount(path, dispatcher)
+        for path, routes in self._routes.items():
+            site.document(path, routes)
         self._runner = web.AppRunner(
             site.application, access_log=None, keepalive_timeout=15.0, shutdown_timeout=1.0
         )

@@ -52,17 +52,19 @@ class Site:
         """What a runner serves; nothing can be mounted any more once it does."""
         return self._application
 
-    def mount(self, path: str, dispatcher: Dispatcher, routes: Sequence[Route]) -> None:
-        """Serve a backend at a path, and documents below it."""
-        router = self._application.router
-        base = path.rstrip("/")
+    def mount(self, path: str, dispatcher: Dispatcher) -> None:
+        """Serve a backend at a path."""
         handler = self._rpc_handler(dispatcher)
-        for place in {path, base + "/"}:
-            router.add_route("*", place, handler)
-        for below, document in routes:
-            place = f"{base}/{below.lstrip('/')}"
+        for place in {path, path.rstrip("/") + "/"}:
+            self._application.router.add_route("*", place, handler)
+
+    def document(self, path: str, routes: Sequence[Route]) -> None:
+        """Serve documents below a path, whether or not a backend is mounted there."""
+        router = self._application.router
+        for below, handler in routes:
+            place = f"{path.rstrip('/')}/{below.lstrip('/')}"
             place += "{path:.*}" if place.endswith("/") else ""
-            router.add_get(place, document)
+            router.add_get(place, handler)
             router.add_route("OPTIONS", place, _preflight)
 
     @web.middleware

@@ -155,7 +155,7 @@ async def _document(request: web.Request) -> web.StreamResponse:
 
 async def test_documents_are_served_below_their_mount() -> None:
     routes = {"/": [("healthz", _document), ("files/", _document)], "/bob": [("files/", _document)]}
-    mounts = {"/": FixedBackend(), "/bob": FixedBackend()}
+    mounts = {"/ann": FixedBackend(), "/bob": FixedBackend()}
     async with serving(mounts, routes=routes) as wire:
         for path, text in (
             ("/healthz", "exact"),
