@@ -1,17 +1,17 @@
 # One door to everything. `make demo` and `make test` work on a machine with Python 3.11+ and make.
 UV := $(shell tools/uv)
 RUN := $(UV) run --quiet --group dev
+NODE_BIN = $(CURDIR)/.venv/bin
 
-.PHONY: help demo test lint format lock bench guest guest-check clean
+.PHONY: help demo test lint format lock guest guest-check node_modules clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: ## Serve, call, restart, verify, tamper and catch it: the whole idea in a minute
-	@$(UV) run --quiet python tools/demo.py
+	@$(UV) run --quiet python tools/demo.py 2>&1
 
-test: node_modules ## Lint, then run every test
-	$(MAKE) lint
+test: node_modules lint ## Lint, then run every test, the real Node programs included
 	$(RUN) pytest
 
 lint: ## ruff, mypy --strict, import rules
@@ -24,15 +24,25 @@ format: ## Let ruff lay out the code
 	$(RUN) ruff check --fix .
 	$(RUN) ruff format .
 
-clean: ## Remove what the targets made
-	rm -rf .venv .tools .build tests/peers/node_modules
+lock: ## Resolve all dependencies anew
+	tools/lock
 
-NODE_BIN = $(CURDIR)/.venv/bin
+guest: ## Build the WebAssembly guest from source
+	$(UV) sync --quiet --group dev --group guest
+	$(NODE_BIN)/python guest/build.py src/nodevms/sandbox/guest.wasm
 
-.PHONY: node_modules
+guest-check: ## Prove that a rebuild gives the committed guest, byte for byte
+	$(UV) sync --quiet --group dev --group guest
+	mkdir -p .build && $(NODE_BIN)/python guest/build.py .build/guest.wasm
+	cmp .build/guest.wasm src/nodevms/sandbox/guest.wasm
+	@echo "The committed guest is what its source builds."
+
 node_modules: tests/peers/node_modules/.package-lock.json
 
 tests/peers/node_modules/.package-lock.json: tests/peers/package-lock.json
 	$(UV) sync --quiet --group dev
 	cd tests/peers && PATH="$(NODE_BIN):$$PATH" npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
+
+clean: ## Remove what the targets made
+	rm -rf .venv .tools .build tests/peers/node_modules

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from nodevms.archive import Change, Published, Publisher
@@ -17,6 +17,8 @@ from nodevms.vm.entries import time_of
 from nodevms.vm.store import Store, changes_of
 
 INTERVAL_S: Final = 1.0
+GATHERED_MAX: Final = 40_000
+"""Above so many changed paths a publication does not wait: with one more call's it still fits."""
 
 _LOG = logging.getLogger("nodevms.publication")
 
@@ -32,8 +34,8 @@ class NetChanges:
         for change in changes:
             self._by_path[change.path] = Published(change.path, change.kind, change.record(time_ms))
 
-    def __bool__(self) -> bool:
-        return bool(self._by_path)
+    def __len__(self) -> int:
+        return len(self._by_path)
 
     def take(self) -> list[Published]:
         """Return what has gathered and begin anew."""
@@ -55,12 +57,17 @@ class Publication:
         self._length = store.log.length
         self._changed = threading.Condition()
         self._closing = False
-        for entry in store.entries(self._publisher.last_marker()):
+        self._failed = False
+        for length, entry in enumerate(
+            store.entries(self._publisher.last_marker()), self._publisher.last_marker() + 1
+        ):
             self._net.add(changes_of(entry), time_of(entry))
+            if len(self._net) > GATHERED_MAX:
+                self._publisher.publish(self._net.take(), length)
         self._thread = threading.Thread(target=self._run, name="nodevms-publisher")
         self._thread.start()
 
-    def note(self, entries: Iterable[tuple[tuple[Change, ...], int]], length: int) -> None:
+    def note(self, entries: Sequence[tuple[tuple[Change, ...], int]], length: int) -> None:
         """Take over what a synced batch did.
 
         Args:
@@ -68,10 +75,17 @@ class Publication:
             length: The log's length after them.
         """
         with self._changed:
-            for changes, time_ms in entries:
+            first = length - len(entries)
+            for at, (changes, time_ms) in enumerate(entries, first + 1):
                 self._net.add(changes, time_ms)
+                self._length = at
+                if len(self._net) > GATHERED_MAX:
+                    self._changed.notify_all()
+                    self._changed.wait_for(lambda: not self._net or self._failed)
             self._length = length
-            if self._net:
+            if self._failed:
+                self._net.take()  # the next start publishes it
+            elif self._net:
                 self._changed.notify_all()
 
     def close(self) -> None:
@@ -88,13 +102,18 @@ class Publication:
                     self._changed.wait()
                 gathered, length = self._net.take(), self._length
                 closing = self._closing
+                self._changed.notify_all()
             if gathered and not self._publish(gathered, length):
+                with self._changed:
+                    self._failed = True
+                    self._changed.notify_all()
                 return
             with self._changed:
                 if closing and not self._net:
                     return
-                if not self._closing:
-                    self._changed.wait_for(lambda: self._closing, INTERVAL_S)
+                self._changed.wait_for(
+                    lambda: self._closing or len(self._net) > GATHERED_MAX, INTERVAL_S
+                )
 
     def _publish(self, gathered: list[Published], length: int) -> bool:
         try:

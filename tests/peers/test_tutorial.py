@@ -1,0 +1,250 @@
+"""The tutorial through the command line and the real 2017 client, one server a test."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PEERS = Path(__file__).resolve().parent
+NODE = shutil.which("node", path=str(Path(sys.executable).parent)) or "node"
+
+CALLS = """
+const RPCClient = require('nodevms-client')
+async function main () {
+  const [url, user, calls] = JSON.parse(process.argv[1])
+  const client = new RPCClient()
+  await client.connect(url, user ? { user } : {})
+  const answers = []
+  for (const [method, args] of calls) {
+    try {
+      const value = await client[method](...args)
+      answers.push(value === undefined ? 'undefined' : { value })
+    } catch (e) { answers.push({ error: e.data || e.message || String(e) }) }
+  }
+  console.log(JSON.stringify(answers))
+  process.exit(0)
+}
+main().catch(e => { console.error(e); process.exit(1) })
+"""
+
+
+@dataclass
+class Server:
+    address: str
+    lines: list[str]
+    process: subprocess.Popen[str]
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def nodevms(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "nodevms.cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+@contextmanager
+def serving(*arguments: str) -> Iterator[Server]:
+    command = [sys.executable, "-m", "nodevms.cli", "exec", *arguments, "-p", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    lines: list[str] = []
+    for line in process.stdout:
+        lines.append(line.rstrip("\n"))
+        if line.startswith("Call log:"):
+            break
+    else:
+        raise AssertionError(process.stderr.read())
+    try:
+        yield Server(lines[0].removeprefix("Serving at "), lines, process)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
+        process.stdout.close()
+        process.stderr.close()
+
+
+def call_with_npm_client(
+    url: str, *calls: tuple[str, list[object]], user: str = ""
+) -> list[object]:
+    # The WebSocket library that stands in for the one of 2017 wants the scheme spelled out.
+    arguments = json.dumps([f"ws://{url}", user, calls])
+    done = subprocess.run(
+        [NODE, "-e", CALLS, arguments],
+        cwd=PEERS,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    answers: list[object] = json.loads(done.stdout)
+    return answers
+
+
+def example(name: str) -> str:
+    return str(ROOT / "examples" / name)
+
+
+def test_the_counter_is_served_called_and_verified_as_the_tutorial_prints(place: Path) -> None:
+    with serving(example("counter.js")) as server:
+        assert re.fullmatch(r"Serving at localhost:\d+", server.lines[0])
+        assert server.lines[1] == f"Serving directory {place / 'counter'}"
+        assert server.lines[2] == ""
+        assert re.fullmatch(r"Files:    dat://[0-9a-f]{64}", server.lines[3])
+        assert re.fullmatch(r"Call log: dat://[0-9a-f]{64}", server.lines[4])
+        answers = call_with_npm_client(server.address, *[("increment", [])] * 3)
+        assert answers == [{"value": 1}, {"value": 2}, {"value": 3}]
+        done = nodevms(
+            *("verify", server.address, "--files", server.lines[3].split()[1]),
+            *("--log", server.lines[4].split()[2]),
+        )
+        assert done.stdout.splitlines() == [
+            f"›Connecting to ws://{server.address}/...",
+            "›Connected.",
+            "›Downloading call log...",
+            "›Downloading files archive...",
+            "›Replaying 4 calls...",
+            "›Comparing outputs...",
+            "✔Call log verified.",
+            "✔Output files verified.",
+        ]
+        assert done.returncode == 0
+
+
+def test_the_persistent_counter_goes_on_after_a_restart(place: Path) -> None:
+    with serving(example("persistent-counter.js")) as server:
+        assert call_with_npm_client(server.address, ("increment", [])) == [{"value": 1}]
+    with serving(example("persistent-counter.js")) as server:
+        assert call_with_npm_client(server.address, ("increment", [])) == [{"value": 2}]
+        done = nodevms("verify", server.address)
+        assert done.returncode == 0, done.stderr
+        assert "entry 2: restart" in done.stdout
+
+
+def test_a_photo_name_is_taken_once_and_only_once(place: Path) -> None:
+    with serving(example("photos.js"), "--dir", "./album") as server:
+        photo = ("addPhoto", ["cat.png", "iVBORw==", "base64"])
+        assert call_with_npm_client(server.address, photo, photo) == [
+            "undefined",
+            {"error": "File already exists"},
+        ]
+        assert nodevms("verify", server.address).returncode == 0
+    assert (place / "album" / "backend.json").exists()
+
+
+def test_only_the_owner_increments_the_secure_counter(place: Path) -> None:
+    with serving(example("secure-counter.js"), "--debug") as server:
+        bob = call_with_npm_client(
+            server.address, ("claimOwnership", []), ("increment", []), user="bob"
+        )
+        assert bob == ["undefined", {"value": 0}]
+        assert call_with_npm_client(server.address, ("increment", []), user="alice") == [
+            {"error": "You are not my owner!"}
+        ]
+        assert call_with_npm_client(server.address, ("claimOwnership", []), user="alice") == [
+            {"error": "I already have an owner!"}
+        ]
+        assert nodevms("verify", server.address).returncode == 0
+
+
+def test_a_seeded_random_number_verifies(place: Path) -> None:
+    with serving(example("rand.js")) as server:
+        first, second = call_with_npm_client(server.address, ("rand", []), ("rand", []))
+        assert first != second
+        assert nodevms("verify", server.address).returncode == 0
+
+
+def test_init_runs_once_and_is_no_method(place: Path) -> None:
+    for _ in range(2):
+        with serving(example("keyserver.js"), "--debug") as server:
+            answers = call_with_npm_client(
+                server.address, ("set", ["k"]), ("get", ["bob"]), ("list", []), user="bob"
+            )
+            assert answers == ["undefined", {"value": "k"}, {"value": ["bob"]}]
+            assert nodevms("verify", server.address).returncode == 0
+
+
+def test_other_urls_than_expected_are_proved_false(place: Path) -> None:
+    with serving(example("counter.js")) as server:
+        done = nodevms("verify", server.address, "--log", "dat://" + "0" * 64)
+        assert done.returncode == 1
+        assert "Proved false" in done.stderr
+
+
+def test_a_server_that_is_not_there_could_not_be_checked(place: Path) -> None:
+    done = nodevms("verify", "localhost:1")
+    assert done.returncode == 3
+    assert "Could not check" in done.stderr
+
+
+def test_a_changed_result_on_disk_is_caught_with_its_entry(place: Path) -> None:
+    with serving(example("persistent-counter.js")) as server:
+        call_with_npm_client(server.address, *[("increment", [])] * 3)
+    data = place / "persistent-counter" / "call-log.data"
+    data.write_bytes(data.read_bytes().replace(b'"result":{"res":2,', b'"result":{"res":9,'))
+    done = nodevms("verify", str(place / "persistent-counter"))
+    assert done.returncode == 1
+    assert "entry 2" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (None, "no such script"),
+        (b"\xff\xfe", "not UTF-8"),
+        (b"\n\nexports.x = ;", "3:13"),
+        (b"throw new Error('no')", "Error: no"),
+        (b"exports.x = 1", "exports no function"),
+    ],
+)
+def test_a_bad_script_is_refused_and_leaves_no_directory(
+    place: Path, text: bytes | None, sentence: str
+) -> None:
+    script = place / "bad.js"
+    if text is not None:
+        script.write_bytes(text)
+    done = nodevms("exec", str(script), "-p", "0")
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert {path.name for path in place.iterdir()} <= {"bad.js"}
+
+
+def test_another_script_in_an_old_directory_needs_upgrade(place: Path) -> None:
+    with serving(example("counter.js")):
+        pass
+    done = nodevms("exec", example("rand.js"), "--dir", "counter", "-p", "0")
+    assert done.returncode == 2
+    assert "belongs to another script" in done.stderr
+    with serving(example("rand.js"), "--dir", "counter", "--upgrade") as server:
+        call_with_npm_client(server.address, ("rand", []))
+        done = nodevms("verify", server.address)
+        assert done.returncode == 0
+        assert "entry 1: upgrade" in done.stdout
+
+
+def test_a_second_writer_and_a_taken_port_are_refused(place: Path) -> None:
+    with serving(example("counter.js")) as server:
+        done = nodevms("exec", example("counter.js"), "-p", "0")
+        assert done.returncode == 2
+        assert "in use by another process" in done.stderr
+        port = server.address.rpartition(":")[2]
+        done = nodevms("exec", example("rand.js"), "-p", port)
+        assert done.returncode == 2
+        assert "Cannot listen" in done.stderr
