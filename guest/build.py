@@ -80,7 +80,8 @@ def compile_guest(work: Path, source: Path) -> bytes:
     shim = work / "shim"
     shutil.rmtree(shim, ignore_errors=True)
     shutil.copytree(HERE / "shim", shim)
-    files = [shim / "guest.c", *(source / f"{name}.c" for name in ("dtoa", "libregexp", "libunicode"))]
+    parts = ("dtoa", "libregexp", "libunicode")
+    files = [shim / "guest.c", *(source / f"{name}.c" for name in parts)]
     environment = {
         **os.environ,
         "ZIG_GLOBAL_CACHE_DIR": str(work / "zig-cache"),
@@ -107,8 +108,16 @@ def bundle_boot(work: Path) -> bytes:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path}
     npm = shutil.which("npm", path=path) or "npm"
-    run(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent", cwd=work,
-        environment=environment)
+    run(
+        npm,
+        "ci",
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+        "--silent",
+        cwd=work,
+        environment=environment,
+    )
     run(
         *(work / "node_modules/.bin/esbuild", "boot/main.js", "--bundle", "--format=cjs"),
         *("--target=es2022", "--minify-whitespace", "--legal-comments=none", "--log-level=warning"),
@@ -120,7 +129,9 @@ def bundle_boot(work: Path) -> bytes:
     return b"(function(){var module={exports:{}};" + bundle + b"\nreturn module.exports.default})()"
 
 
-def run(*command: object, cwd: Path | None = None, environment: dict[str, str] | None = None) -> None:
+def run(
+    *command: object, cwd: Path | None = None, environment: dict[str, str] | None = None
+) -> None:
     """Runs a step, and stops the build if it fails."""
     subprocess.run([str(part) for part in command], cwd=cwd, env=environment, check=True)
 

@@ -40,9 +40,7 @@ def inject(module: bytes) -> bytes:
         wasm.FormatError: An instruction or section that is not known here.
     """
     sections = wasm.read_sections(module)
-    gas_index = next(
-        wasm.read_unsigned(s.body, 0)[0] for s in sections if s.number == wasm.GLOBAL
-    )
+    gas_index = next(wasm.read_unsigned(s.body, 0)[0] for s in sections if s.number == wasm.GLOBAL)
     if any(kind == wasm.EXPORT_GLOBAL for kind in _import_kinds(sections)):
         raise wasm.FormatError("imported globals would shift the index of gas")
     reference = wasm.unsigned(gas_index)
