@@ -165,7 +165,7 @@ def test_a_result_without_json_is_an_ordinary_error(run: Callable[..., Machine],
 def test_a_stopped_call_is_undone_whole(run: Callable[..., Machine], body: str, code: str) -> None:
     machine = run(
         f"let n = 0; exports.add = () => ++n; exports.f = () => {{ n = 100; {body} }}",
-        gas=200_000_000,
+        gas=1_000_000_000,
     )
     assert machine.value("add") == 1
     for _ in range(2):
