@@ -25,6 +25,8 @@ PAGE_BLOCKS = 8192
 _DATA, _TREE, _INDEX = 1024, 2048, 512
 _ALL_SET = b"\xff" * _TREE
 _NONE_SET = bytes(_TREE)
+_JOINING_DEPTH = 9
+"""From this depth in the index on, a byte stands for blocks of more than one page."""
 _FAR_QUARTER = PAGE_BLOCKS // 2
 """Blocks under a quarter of the lowest index byte that can stand on an earlier page."""
 
@@ -114,10 +116,32 @@ def _partial_index(length: int) -> list[int]:
 
 
 def _index_byte(place: int, length: int) -> int:
-    """Return the index byte at one place of a feed of ``length`` blocks."""
-    first = flat_tree.span(place)[0] * 32
-    quarter = 8 << flat_tree.depth(place)
-    byte = 0
-    for start in range(first, first + 4 * quarter, quarter):
-        byte = byte << 2 | (3 if length >= start + quarter else 1 if length > start else 0)
-    return byte
+    """Return the index byte at one place of a feed of ``length`` blocks.
+
+    hypercore sets block by block, and after each goes up the index as long as a byte changes and
+    stands on a page that exists. Two things follow for the places that join pages: a byte on a
+    page that does not exist yet counts as none for its parent; and a new page's last byte stays
+    zero when nothing below it changes by the first block of that page.
+    """
+    depth = flat_tree.depth(place)
+    first, end = (32 * leaf for leaf in flat_tree.span(place))
+    if length >= end:
+        return 0xFF
+    if length <= first or place >= page_count(length) * _INDEX:
+        return 0
+    if depth < _JOINING_DEPTH:
+        quarter = 8 << depth
+        byte = 0
+        for start in range(first, end, quarter):
+            byte = byte << 2 | (3 if length >= start + quarter else 1 if length > start else 0)
+        return byte
+    if depth >= _JOINING_DEPTH + 3 and length < (first + end) // 2:
+        return 0
+    left, right = (_index_byte(child, length) for child in flat_tree.children(place))
+    return _half(left) << 4 | _half(right)
+
+
+def _half(byte: int) -> int:
+    """Return the four bits that stand for a byte's two halves in its parent."""
+    high, low = byte >> 4, byte & 15
+    return (3 if high == 15 else 1 if high else 0) << 2 | (3 if low == 15 else 1 if low else 0)
