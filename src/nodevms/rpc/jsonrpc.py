@@ -107,6 +107,7 @@ def decode(data: bytes, limits: Limits) -> Message:
         )
         return _refused(Fault(LIMIT_EXCEEDED, sentence), _id_of(data, limits))
     is_batch = data.lstrip(b" \t\r\n").startswith(b"[")
+    # Around the arguments stand the request's bracket and, in a batch, the batch's.
     if deeper_than(data, limits.depth_max + 1 + is_batch):
         return _refused(_too_deep(limits), NO_ID if is_batch else _id_outside(data, limits))
     try:
@@ -209,8 +210,6 @@ def _with_arguments(
             f"the limit is {limits.arguments_bytes_max:,}."
         )
         return Refusal(Fault(LIMIT_EXCEEDED, sentence), answer_id)
-    if deeper_than(arguments, limits.depth_max):
-        return Refusal(_too_deep(limits), answer_id)
     return Request(method, arguments, request_id)
 
 

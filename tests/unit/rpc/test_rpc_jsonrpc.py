@@ -157,6 +157,14 @@ def test_nesting_is_bounded_to_the_bracket(pair: tuple[bytes, bytes]) -> None:
         assert (item.fault.code, item.id) == (LIMIT_EXCEEDED, b"9")
 
 
+def test_a_batch_that_nests_too_deeply_is_refused_whole() -> None:
+    fits = b"[%b]" % request(b"[" * 128 + b"]" * 128)
+    assert isinstance(decode(fits, LIMITS).items[0], Request)
+    item = only(b"[%b,%b]" % (request(b"[" * 129 + b"]" * 129), request(b"[]")))
+    assert isinstance(item, Refusal)
+    assert (item.fault.code, item.id) == (LIMIT_EXCEEDED, b"null")
+
+
 def test_brackets_in_strings_do_not_nest() -> None:
     item = only(request(b'["%b"]' % (b'[{\\"' * 1_000)))
     assert isinstance(item, Request)
