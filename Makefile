@@ -3,7 +3,7 @@ UV := $(shell tools/uv)
 RUN := $(UV) run --quiet --group dev
 NODE_BIN = $(CURDIR)/.venv/bin
 
-.PHONY: help demo test lint format lock guest guest-check node_modules clean
+.PHONY: help demo test lint format lock guest guest-check bench node_modules clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -23,6 +23,10 @@ lint: ## ruff, mypy --strict, import rules
 format: ## Let ruff lay out the code
 	$(RUN) ruff check --fix .
 	$(RUN) ruff format .
+
+bench: ## Print calls a second beside the original's, and what the engine and the files cost
+	$(RUN) python bench/calls.py
+	@for part in state drive; do echo; echo "bench/$$part.py"; $(RUN) python bench/$$part.py; done
 
 lock: ## Resolve all dependencies anew
 	tools/lock
