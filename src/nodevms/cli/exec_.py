@@ -14,6 +14,10 @@ from nodevms.cli.common_errors import exits
 from nodevms.vm.script import Script, read_script
 
 
+SWITCH_INTERVAL_S = 0.0002
+"""How long a thread of ours may keep the others waiting: calls pass through three of them."""
+
+
 @click.command(name="exec")
 @click.argument("script", type=click.Path(path_type=Path))
 @click.option("-p", "--port", default=5555, show_default=True, type=click.IntRange(0, 65535))
@@ -71,6 +75,7 @@ async def _serve(
     upgrade: bool,
     origins: tuple[str, ...],
 ) -> None:
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     from nodevms.rpc import RPCServer
     from nodevms.rpc.doors import feed_routes
     from nodevms.vm.vm import VM
