@@ -30,7 +30,9 @@ def check_nodes(files: FeedFiles, growth: Growth, stored: bytes, stored_first: i
     if stored[at : at + NODE_BYTES * len(growth.nodes)] == b"".join(growth.nodes):
         nodes = growth.earlier
     else:
-        nodes = [*enumerate(growth.nodes, growth.first), *growth.earlier]
+        # Leaves first: a changed block makes every node above it wrong as well.
+        numbered = list(enumerate(growth.nodes, growth.first))
+        nodes = [*numbered[::2], *numbered[1::2], *growth.earlier]
     for index, node in nodes:
         at = NODE_BYTES * (index - stored_first)
         found = stored[at : at + NODE_BYTES] if at >= 0 else files.node_bytes(index)

@@ -20,7 +20,7 @@ from nodevms.feed import bitfield, flat_tree
 from nodevms.feed.errors import FeedDamagedError
 from nodevms.feed.heads import EMPTY_HEAD, Head
 from nodevms.feed.keys import SIGNATURE_BYTES, verify_signature
-from nodevms.feed.merkle import NO_NODE, NODE_BYTES, Growth, MerkleBuilder, Node
+from nodevms.feed.merkle import NO_NODE, NODE_BYTES, Growth, MerkleBuilder, Node, root_hash
 from nodevms.feed.sleep import HEADER_BYTES, HEADERS, FeedFiles, SleepFile
 
 CUT_BLOCKS_MAX = 65_536
@@ -127,7 +127,7 @@ def longest_prefix(files: FeedFiles, key: bytes) -> Batch | None:
         return last
     if files.tree.size() > HEADER_BYTES + NODE_BYTES * (2 * end - 1):
         raise FeedDamagedError(_sentence(files, last, "and a later batch was begun after it"))
-    if end - last.start > CUT_BLOCKS_MAX or not _torn(files, last):
+    if end - last.start > CUT_BLOCKS_MAX or not _torn(files, key, last):
         raise FeedDamagedError(_sentence(files, last, "and no crash explains how"))
     if not last.start:
         return None
@@ -214,19 +214,24 @@ def _stored(files: FeedFiles, growth: Growth) -> bool:
     ) and all(files.node_bytes(index) == node for index, node in growth.earlier)
 
 
-def _torn(files: FeedFiles, batch: Batch) -> bool:
+def _torn(files: FeedFiles, key: bytes, batch: Batch) -> bool:
     """Tell whether a part of the batch never reached the disk: a file too short, or a hole."""
     slot = HEADER_BYTES + SIGNATURE_BYTES * (batch.end - 1)
-    tree = HEADER_BYTES + NODE_BYTES * 2 * batch.start
-    tree_end = HEADER_BYTES + NODE_BYTES * (2 * batch.end - 1)
     if _has_hole(files.signatures, slot, slot + SIGNATURE_BYTES):
         return True
-    if _has_hole(files.tree, tree, tree_end):
+    tree_end = HEADER_BYTES + NODE_BYTES * (2 * batch.end - 1)
+    if _has_hole(files.tree, HEADER_BYTES + NODE_BYTES * 2 * batch.start, tree_end):
         return True
-    byte_end = batch.byte_start
-    for first in range(batch.start, batch.end, _CHUNK_BLOCKS):
-        byte_end += sum(files.leaf_sizes(first, min(_CHUNK_BLOCKS, batch.end - first)))
-    return _has_hole(files.data, batch.byte_start, byte_end)
+    for index in flat_tree.full_roots(batch.end):
+        place = HEADER_BYTES + NODE_BYTES * index
+        if _has_hole(files.tree, place, place + NODE_BYTES):
+            return True
+    # Tree and signature are there. If they agree, they say how much data there should be; if they
+    # do not, no data that are missing can be the reason.
+    roots = read_roots(files, batch.end) or ()
+    if not verify_signature(key, root_hash(roots), files.signature(batch.end - 1)):
+        return False
+    return _has_hole(files.data, batch.byte_start, sum(root.size for root in roots))
 
 
 def _has_hole(file: SleepFile, start: int, end: int) -> bool:
