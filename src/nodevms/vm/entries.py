@@ -16,12 +16,7 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from nodevms.errors import CouldNotCheckError, ProvedFalseError
-from nodevms.json_text import (
-    compact,
-    hide_lone_surrogates,
-    nests_deeper_than,
-    reveal_lone_surrogates,
-)
+from nodevms.json_text import compact, deeper_than, hide_surrogates, show_surrogates
 from nodevms.vm.limits import Limits
 
 FORMAT_VERSION: Final = 1
@@ -191,17 +186,17 @@ def decode(block: bytes) -> Entry:
         raise ProvedFalseError(f"the entry has {len(block):,} bytes, more than an entry may have")
     try:
         block.decode("utf-8")
-        if nests_deeper_than(block, JSON_DEPTH_MAX + 8):
+        if deeper_than(block, JSON_DEPTH_MAX + 8):
             raise ProvedFalseError("the entry nests deeper than an entry may")
-        text, mark = hide_lone_surrogates(block)
+        text = hide_surrogates(block)
         entry = _DECODER.decode(text)
     except (UnicodeDecodeError, msgspec.DecodeError, RecursionError) as error:
         _refuse_newer_version(block)
         raise ProvedFalseError(f"not an entry of this format: {error}") from None
     if not isinstance(entry, Call) and entry.v != FORMAT_VERSION:
         raise _newer(entry.v)
-    if mark is not None:
-        entry = _map_raw(entry, lambda raw: Raw(reveal_lone_surrogates(bytes(raw), mark)))
+    if text is not block:
+        entry = _map_raw(entry, lambda raw: Raw(show_surrogates(bytes(raw))))
     if encode(entry) != block:
         raise ProvedFalseError("the entry is not written in the one spelling of its format")
     if isinstance(entry, Call) and compact(args := bytes(entry.call.args)) != args:
@@ -219,8 +214,8 @@ def _newer(version: int) -> CouldNotCheckError:
 
 def _refuse_newer_version(block: bytes) -> None:
     try:
-        probe = _PROBE.decode(block)
-    except (msgspec.DecodeError, RecursionError):
+        probe = _PROBE.decode(hide_lone_surrogates(block)[0])
+    except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):
         return
     if probe.v != FORMAT_VERSION:
         raise _newer(probe.v)
