@@ -1,73 +1,70 @@
-"""JSON as text: what may be done to it without reading and writing it again.
+"""Cheap operations on JSON text that never parse it into values.
 
-Arguments and results are logged and replayed as the exact text that the caller or the guest
-wrote. Python must not re-encode them, because its numbers and strings differ from JavaScript's.
-These functions look at such a text, or change only what carries no meaning.
+Numbers and strings must reach the guest as the client wrote them, so the text itself is what is
+measured and trimmed. All functions are linear in the text and use no recursion.
 """
 
 from __future__ import annotations
 
 import re
+from itertools import accumulate
 
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[ \t\r\n]+', re.DOTALL)
-_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
-_ESCAPE = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    rb"|u([dD][89a-fA-F][0-9a-fA-F]{2})|.)",
-    re.DOTALL,
-)
-_WHITESPACE = re.compile(rb"[ \t\r\n]")
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_STRINGS = re.compile(_STRING, re.DOTALL)
+_NO_SPACE = re.compile(_STRING + rb'|[^ \t\r\n"]++', re.DOTALL)
+_STRING_OR_BRACKET = re.compile(rb"(" + _STRING + rb")|([\[{])|[\]}]", re.DOTALL)
+_ESCAPE = re.compile(rb"\\(?:(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL)
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_STEP = [0] * 256
+for _open, _close in (b"[]", b"{}"):
+    _STEP[_open], _STEP[_close] = 1, -1
 
 
 def compact(text: bytes) -> bytes:
-    """Remove the white space between tokens and leave every token as it was written."""
-    if not _WHITESPACE.search(text):
-        return text
-    return _TOKEN.sub(lambda m: m[0] if m[0][:1] == b'"' else b"", text)
+    """Return valid JSON text without insignificant whitespace; every token stays as it was."""
+    if b" " in text or b"\n" in text or b"\t" in text or b"\r" in text:
+        return b"".join(_NO_SPACE.findall(text))
+    return text
 
 
-def nests_deeper_than(text: bytes, levels: int) -> bool:
-    """Tell whether arrays and objects of a JSON text nest deeper than so many levels."""
-    if text.count(b"[") + text.count(b"{") <= levels:
+def deeper_than(text: bytes, depth_max: int) -> bool:
+    """Tell whether brackets outside strings stand inside each other deeper than ``depth_max``.
+
+    The text need not be JSON; for text that is not, the answer may be either.
+    """
+    if text.count(b"[") + text.count(b"{") <= depth_max:
         return False
-    level = 0
-    for match in _BRACKET.finditer(text):
-        token = match[0]
-        if token in (b"[", b"{"):
-            level += 1
-            if level > levels:
-                return True
-        elif token in (b"]", b"}"):
-            level -= 1
-    return False
+    brackets = _STRINGS.sub(b"", text).translate(None, _NOT_BRACKETS)
+    return max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > depth_max
 
 
-def hide_lone_surrogates(text: bytes) -> tuple[bytes, bytes | None]:
-    r"""Replace escapes such as ``\ud800`` that stand alone, which JavaScript allows.
+def outline(text: bytes) -> bytes:
+    """Return the text of an object with each array or object inside it replaced by ``0``."""
+    pieces: list[bytes] = []
+    depth, start = 0, 0
+    for match in _STRING_OR_BRACKET.finditer(text):
+        if match[1] is not None:
+            continue
+        opens = match[2] is not None
+        if opens and depth == 1:
+            pieces += text[start : match.start()], b"0"
+        depth += 1 if opens else -1
+        if not opens and depth == 1:
+            start = match.end()
+    return b"".join(pieces) + text[start:]
 
-    Strict decoders refuse a surrogate escape without its other half, although a JavaScript
-    string may hold one. Each such ``\u`` becomes a two-byte mark that the text does not use
-    elsewhere, so that :func:`reveal_lone_surrogates` can bring it back in any part of the text.
 
-    Returns:
-        The text and the mark, or the unchanged text and None when there was nothing to hide.
+def hide_surrogates(text: bytes) -> bytes:
+    r"""Replace the backslash of each ``\udXXX`` escape of a surrogate by the byte 0xFF.
+
+    JavaScript writes a lone surrogate as such an escape; msgspec refuses to skip over one. The
+    byte cannot occur in UTF-8, so `show_surrogates` restores the text exactly, in place.
     """
     if b"\\ud" not in text and b"\\uD" not in text:
-        return text, None
-    mark = next(
-        (
-            m
-            for i in range(0x21, 0x7F)
-            if (m := b"\x7f" + bytes([i])) not in text and i not in b'"\\'
-        ),
-        None,
-    )
-    if mark is None:
-        return text, None
-    hidden = _ESCAPE.sub(lambda m: mark + m[1] if m[1] is not None else m[0], text)
-    return (hidden, mark) if hidden != text else (text, None)
+        return text
+    return _ESCAPE.sub(lambda match: b"\xff" + match[1] if match[1] else match[0], text)
 
 
-def reveal_lone_surrogates(text: bytes, mark: bytes | None) -> bytes:
-    r"""Undo :func:`hide_lone_surrogates` in a part of the text that it returned."""
-    return text if mark is None else text.replace(mark, b"\\u")
+def show_surrogates(text: bytes) -> bytes:
+    """Undo `hide_surrogates` on any part of its result."""
+    return text.replace(b"\xff", b"\\")

@@ -7,9 +7,9 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nodevms.json_text import compact, deeper_than, hide_surrogates, outline, show_surrogates
 from nodevms.rpc import Limits
 from nodevms.rpc.jsonrpc import Message, Refusal, Request, decode
-from nodevms.rpc.text import compact, deeper_than, hide_surrogates, outline, show_surrogates
 
 LIMITS = Limits(arguments_bytes_max=400, depth_max=6, batch_items_max=5, id_bytes_max=20)
 

@@ -20,7 +20,7 @@ from nodevms.archive import ArchiveInfo, Change, ContentStore, State
 from nodevms.audit.divergence import describe, diverged
 from nodevms.errors import CouldNotCheckError, ProvedFalseError
 from nodevms.feed import dat_url
-from nodevms.json_text import nests_deeper_than
+from nodevms.json_text import deeper_than
 from nodevms.sandbox import Engine
 from nodevms.vm import entries as log
 from nodevms.vm.entries import Call, Entry, Init, Result, Start, Upgrade
@@ -199,7 +199,7 @@ class Replay:
         if (
             arguments[:1] != b"["
             or len(arguments) > self._limits.args_bytes
-            or nests_deeper_than(arguments, log.JSON_DEPTH_MAX)
+            or deeper_than(arguments, log.JSON_DEPTH_MAX)
         ):
             raise diverged(seq, what, "args", "an array within the limits", arguments)
         return execution.call(

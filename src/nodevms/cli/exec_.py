@@ -13,7 +13,6 @@ import click
 from nodevms.cli.common_errors import exits
 from nodevms.vm.script import Script, read_script
 
-
 SWITCH_INTERVAL_S = 0.0002
 """How long a thread of ours may keep the others waiting: calls pass through three of them."""
 

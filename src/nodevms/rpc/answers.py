@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import msgspec
 
+from nodevms.json_text import hide_surrogates, show_surrogates
 from nodevms.rpc.codes import THROWN_ERROR, THROWN_FALSY, Fault
 from nodevms.rpc.jsonrpc import FALSY
-from nodevms.rpc.text import hide_surrogates, show_surrogates
 from nodevms.vm.requests import Answer
 
 _ABSENT = msgspec.Raw(b"")

@@ -14,13 +14,13 @@ import aiohttp
 import msgspec
 from aiohttp import ClientWebSocketResponse, WSMsgType
 
+from nodevms.json_text import hide_surrogates, show_surrogates
 from nodevms.rpc.client_errors import (
     CallOutcomeUnknownError,
     ConnectionFailedError,
     remote_error,
 )
 from nodevms.rpc.connection import SUBPROTOCOL
-from nodevms.rpc.text import hide_surrogates, show_surrogates
 from nodevms.rpc.urls import BackendURL
 
 _MESSAGE_BYTES_MAX = 64 << 20

@@ -16,9 +16,9 @@ from typing import Any, Self
 import msgspec
 
 from nodevms.errors import LocalProtocolError, RemoteProtocolError, UsageError
+from nodevms.json_text import hide_surrogates
 from nodevms.rpc.channel import Channel, RawAnswer
 from nodevms.rpc.client_errors import ConnectionFailedError
-from nodevms.rpc.text import hide_surrogates
 from nodevms.rpc.urls import parse_backend_url
 
 

@@ -14,6 +14,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from nodevms.json_text import compact, deeper_than, hide_surrogates, outline, show_surrogates
 from nodevms.rpc.codes import (
     INVALID_PARAMS,
     INVALID_REQUEST,
@@ -22,7 +23,6 @@ from nodevms.rpc.codes import (
     Fault,
 )
 from nodevms.rpc.limits import Limits
-from nodevms.rpc.text import compact, deeper_than, hide_surrogates, outline, show_surrogates
 
 NO_ID = b"null"
 _ABSENT = msgspec.Raw(b"")

@@ -214,7 +214,7 @@ def _newer(version: int) -> CouldNotCheckError:
 
 def _refuse_newer_version(block: bytes) -> None:
     try:
-        probe = _PROBE.decode(hide_lone_surrogates(block)[0])
+        probe = _PROBE.decode(hide_surrogates(block))
     except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):
         return
     if probe.v != FORMAT_VERSION:

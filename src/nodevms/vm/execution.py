@@ -23,7 +23,7 @@ from nodevms.archive import (
     Overlay,
     State,
 )
-from nodevms.json_text import nests_deeper_than
+from nodevms.json_text import deeper_than
 from nodevms.sandbox import Engine, Export, Meter, Operation, Outcome, Sandbox
 from nodevms.vm.entries import ENTRY_BYTES_MAX, JSON_DEPTH_MAX, ChangeItem, Result
 from nodevms.vm.limits import Limits
@@ -211,7 +211,7 @@ def _item(change: Change) -> ChangeItem:
 def _beyond_entry(outcome: Outcome, overlay: Overlay, input_bytes: int) -> tuple[str, str] | None:
     """Say why this call cannot become an entry; the rule does not depend on the host's storage."""
     text = outcome.result or outcome.error or b""
-    if nests_deeper_than(text, JSON_DEPTH_MAX):
+    if deeper_than(text, JSON_DEPTH_MAX):
         return "ERR_RESULT_DEPTH", f"The result nests deeper than {JSON_DEPTH_MAX} levels"
     try:
         overlay.check_limits()

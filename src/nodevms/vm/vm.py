@@ -13,7 +13,7 @@ from typing import Final
 
 from nodevms.errors import NodeVMSError, UsageError
 from nodevms.feed import Feed
-from nodevms.json_text import compact, nests_deeper_than
+from nodevms.json_text import compact, deeper_than
 from nodevms.sandbox import Engine
 from nodevms.vm.backend import Backend, Logged, Surroundings
 from nodevms.vm.call_log import CallLog
@@ -155,7 +155,7 @@ class VM:
                 f"the arguments have {len(arguments):,} bytes; "
                 f"{running.backend.limits.args_bytes:,} are allowed"
             )
-        if nests_deeper_than(arguments, JSON_DEPTH_MAX):
+        if deeper_than(arguments, JSON_DEPTH_MAX):
             raise ArgumentsError(f"the arguments nest deeper than {JSON_DEPTH_MAX} levels")
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         running.worker.submit(Request(method, arguments, caller, future))

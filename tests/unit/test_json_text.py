@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from nodevms.rpc.text import compact, deeper_than, hide_surrogates, outline, show_surrogates
+from nodevms.json_text import compact, deeper_than, hide_surrogates, outline, show_surrogates
 
 
 def test_compact_returns_text_without_whitespace_as_it_is() -> None:
