@@ -1,1 +1,17 @@
 """Audits: replay of a log, comparison, and the report."""
+
+from nodevms.audit.divergence import Divergence, DivergenceError
+from nodevms.audit.fetch import Fetcher
+from nodevms.audit.seen import Memory, default_state_folder
+from nodevms.audit.verifier import Expectations, Report, Verifier
+
+__all__ = [
+    "Divergence",
+    "DivergenceError",
+    "Expectations",
+    "Fetcher",
+    "Memory",
+    "Report",
+    "Verifier",
+    "default_state_folder",
+]
