@@ -248,3 +248,29 @@ def test_a_second_writer_and_a_taken_port_are_refused(place: Path) -> None:
         done = nodevms("exec", example("rand.js"), "-p", port)
         assert done.returncode == 2
         assert "Cannot listen" in done.stderr
+
+
+def test_call_and_info_round_it_off(place: Path) -> None:
+    with serving(example("photos.js"), "--title", "Album") as server:
+        done = nodevms("call", server.address, "addPhoto", "a.txt", "hello")
+        assert (done.returncode, done.stdout) == (0, "")
+        again = nodevms("call", server.address, "addPhoto", "a.txt", "hello")
+        assert again.returncode == 1
+        assert "File already exists" in again.stderr
+        unknown = nodevms("call", server.address, "init")
+        assert unknown.returncode == 1
+        served = json.loads(nodevms("info", server.address, "--json").stdout)
+    stored = json.loads(nodevms("info", "photos", "--json").stdout)
+    assert served["title"] == stored["title"] == "Album"
+    assert served["callLog"] == stored["callLog"]
+    assert served["codeHash"] == stored["codeHash"]
+    assert served["methods"] == ["addPhoto"]
+    assert (stored["entries"], stored["filesVersion"]) == (3, 2)
+
+
+def test_every_command_explains_itself(place: Path) -> None:
+    for command in ("exec", "verify", "call", "info"):
+        done = nodevms(command, "--help")
+        assert done.returncode == 0
+        assert f"nodevms {command} " in done.stdout
+    assert nodevms("--version").stdout.startswith("nodevms")

@@ -10,6 +10,8 @@ import click
 _COMMANDS = {
     "exec": "exec_",
     "verify": "verify",
+    "call": "call",
+    "info": "info",
 }
 
 
