@@ -89,7 +89,7 @@ class Instance:
         self._host: Host | None = None
         self._answer = b""
         self._fault: BaseException | None = None
-        self.recorded: list[bytes] = []
+        self.recorded: list[tuple[bytes, int]] = []
         if image is not None:
             self._restore(image)
         self._set_gas(1 << 60)
@@ -181,9 +181,10 @@ class Instance:
                 self.charge(SEED_GAS)
             elif operation == Operation.CONSOLE:
                 self.charge(CONSOLE_GAS + len(request))
+            left = self._get_gas()
             if self._host is not None:
                 self._answer = self._host.call(operation, request, self)
-            self.recorded.append(self._answer)
+            self.recorded.append((self._answer, left - self._get_gas()))
         except OutOfGas:
             self._set_gas(-1)  # the guest traps at its next check
         except BaseException as error:

@@ -39,18 +39,20 @@ class _Done:
     """An entry that can be run again."""
 
     request: bytes
-    answers: tuple[bytes, ...]
+    answers: tuple[tuple[bytes, int], ...]
     gas: int
 
 
 class _Recorded:
-    """Answers as the host did before."""
+    """Answers as the host did before, and takes the gas that it took."""
 
-    def __init__(self, answers: tuple[bytes, ...]) -> None:
+    def __init__(self, answers: tuple[tuple[bytes, int], ...]) -> None:
         self._answers = iter(answers)
 
-    def call(self, _operation: int, _request: bytes, _meter: Meter) -> bytes:
-        return next(self._answers, b"")
+    def call(self, _operation: int, _request: bytes, meter: Meter) -> bytes:
+        answer, gas = next(self._answers, (b"", 0))
+        meter.charge(gas)
+        return answer
 
 
 class Sandbox:
@@ -200,7 +202,7 @@ class Sandbox:
             return
         done = journal[-1]
         self._journal_gas += done.gas
-        self._journal_bytes += len(done.request) + sum(map(len, done.answers))
+        self._journal_bytes += len(done.request) + sum(len(answer) for answer, _ in done.answers)
         if (
             len(journal) >= JOURNAL_ENTRIES_MAX
             or self._journal_gas >= JOURNAL_GAS_MAX

@@ -318,3 +318,15 @@ def test_the_compiled_cache_is_private_and_checked(
     cached.write_bytes(damaged)
     assert Engine(folder).id == first.id
     assert cached.read_bytes() != bytes(damaged)
+
+
+def test_undoing_replays_what_the_host_charged(run: Callable[..., Machine]) -> None:
+    machine = run(
+        "let n = 0; exports.write = async () => { await System.files.writeFile('/a', 'x'); return ++n }"
+        "; exports.never = () => { n = 9; return new Promise(() => {}) }"
+    )
+    machine.host.charge = 123_456
+    assert machine.value("write") == 1
+    assert machine.call("never").undone
+    assert machine.call("never").undone
+    assert machine.value("write") == 2
