@@ -20,23 +20,24 @@ from nodevms.archive.tree import (
 )
 
 
-class Nodes(dict[int, Node]):
+class Nodes(dict[bytes, Node]):
     """Tree nodes by id."""
-
-    last = 0
 
     def load(self, ref: Branch) -> Node:
         return self[ref.id]
 
-    def put(self, node_id: int, node: Node) -> None:
+    def put(self, node_id: bytes, node: Node) -> None:
         self[node_id] = node
 
-    def drop(self, node_id: int) -> None:
+    def drop(self, node_id: bytes) -> None:
         del self[node_id]
 
-    def new_id(self) -> int:
-        self.last += 1
-        return self.last
+
+def from_scratch(items: dict[bytes, bytes]) -> Nodes:
+    nodes, ref = Nodes(), None
+    for key, value in sorted(items.items(), reverse=True):
+        ref = insert(nodes, ref, key, value)
+    return nodes
 
 
 # Few different bits, so that keys share long prefixes as well as short ones.
@@ -63,6 +64,7 @@ def test_any_order_of_insertions_and_deletions_gives_the_same_root(
             del items[key]
         assert root_hash(ref) == naive_root(items.items())
         assert len(nodes) == max(0, len(items) - 1)
+        assert nodes == from_scratch(items)
     for key, value in items.items():
         leaf = find(nodes, ref, key)[1]
         assert leaf is not None

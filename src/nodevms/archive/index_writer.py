@@ -48,8 +48,8 @@ class IndexWriter:
             ids = self._write_items(layer.items)
             self._write_nodes(layer)
             connection.execute(
-                "UPDATE meta SET seq = ?, version = ?, next_node = ?, root = ?",
-                (layer.length, layer.version, layer.next_id, encode_ref(layer.root)),
+                "UPDATE meta SET seq = ?, version = ?, root = ?",
+                (layer.length, layer.version, encode_ref(layer.root)),
             )
             connection.execute("COMMIT")
         except sqlite3.Error as error:
@@ -80,8 +80,9 @@ class IndexWriter:
         return ids
 
     def _write_nodes(self, layer: Layer) -> None:
-        put = [(key, encode_node(node)) for key, node in layer.nodes.items() if node is not None]
-        drop = [(key,) for key, node in layer.nodes.items() if node is None]
+        nodes = sorted(layer.nodes.items(), key=lambda item: item[0])
+        put = [(key, encode_node(node)) for key, node in nodes if node is not None]
+        drop = [(key,) for key, node in nodes if node is None]
         self._connection.executemany("INSERT OR REPLACE INTO node VALUES (?, ?)", put)
         self._connection.executemany("DELETE FROM node WHERE id = ?", drop)
 

@@ -24,7 +24,6 @@ class Layer:
         length: Log length that the state reflects with it.
         version: filesVersion with it.
         root: The tree with it.
-        next_id: First node id that is free after it.
         nodes: Tree nodes put, and None for those dropped.
         items: The changes in order.
     """
@@ -32,8 +31,7 @@ class Layer:
     length: int
     version: int
     root: Ref | None
-    next_id: int
-    nodes: dict[int, Node | None] = field(default_factory=dict)
+    nodes: dict[bytes, Node | None] = field(default_factory=dict)
     items: list[HistoryItem] = field(default_factory=list)
 
 
@@ -53,9 +51,9 @@ class Pending:
     def __init__(self) -> None:
         self.layers: deque[Layer] = deque()
         self.folders: dict[str, Names[Waiting]] = {}
-        self._nodes: dict[int, tuple[int, Node | None]] = {}
+        self._nodes: dict[bytes, tuple[int, Node | None]] = {}
 
-    def node(self, node_id: int) -> Node | None:
+    def node(self, node_id: bytes) -> Node | None:
         """Return a waiting tree node, or None."""
         waiting = self._nodes.get(node_id)
         return None if waiting is None else waiting[1]
@@ -115,7 +113,7 @@ class Pending:
 def merge_layers(layers: list[Layer]) -> Layer:
     """Return one layer that does what these do one after the other."""
     last = layers[-1]
-    merged = Layer(last.length, last.version, last.root, last.next_id)
+    merged = Layer(last.length, last.version, last.root)
     for layer in layers:
         merged.nodes.update(layer.nodes)
         merged.items.extend(layer.items)

@@ -142,7 +142,7 @@ class State(StateReader):
             if layers:
                 merged = merge_layers(layers)
             else:
-                merged = Layer(length, flushed.version, flushed.root, flushed.next_id)
+                merged = Layer(length, flushed.version, flushed.root)
             merged.length = length
             with self._write_guard:
                 self._writer.write(merged)
@@ -173,7 +173,7 @@ class State(StateReader):
     def _make_layer(
         self, top: Layer | Meta, length: int, changes: Sequence[Change], time_ms: int
     ) -> Layer:
-        writes = LayerNodes(self._load_node, top.next_id)
+        writes = LayerNodes(self._load_node)
         root, version = top.root, top.version
         items = []
         for change in changes:
@@ -186,11 +186,11 @@ class State(StateReader):
                 value = encode_value(record.kind, record.size, record.sha256, time_ms)
                 root = insert(writes, root, key, sha256(value).digest())
             items.append(HistoryItem(version, length - 1, change.path, record))
-        return Layer(length, version, root, writes.next_id, writes.nodes, items)
+        return Layer(length, version, root, writes.nodes, items)
 
     def _settle(self, merged: Layer) -> None:
         self._pending.forget(merged)
-        self._flushed = Meta(merged.length, merged.version, merged.next_id, merged.root)
+        self._flushed = Meta(merged.length, merged.version, merged.root)
         self._length = max(self._length, merged.length)
         # Even where a newer value waits: if that is discarded, the cache must have this one.
         for node_id, node in merged.nodes.items():

@@ -22,29 +22,23 @@ _MISSING = object()
 class LayerNodes:
     """The tree nodes of one layer in the making, over those of the state."""
 
-    __slots__ = ("_load", "next_id", "nodes")
+    __slots__ = ("_load", "nodes")
 
-    def __init__(self, load: Callable[[Branch], Node], next_id: int) -> None:
+    def __init__(self, load: Callable[[Branch], Node]) -> None:
         self._load = load
-        self.next_id = next_id
-        self.nodes: dict[int, Node | None] = {}
+        self.nodes: dict[bytes, Node | None] = {}
 
     def load(self, ref: Branch) -> Node:
         """Return a node of the layer, or of the state below it."""
         return self.nodes.get(ref.id) or self._load(ref)
 
-    def put(self, node_id: int, node: Node) -> None:
+    def put(self, node_id: bytes, node: Node) -> None:
         """Store or replace a node in the layer."""
         self.nodes[node_id] = node
 
-    def drop(self, node_id: int) -> None:
+    def drop(self, node_id: bytes) -> None:
         """Note that the node is gone."""
         self.nodes[node_id] = None
-
-    def new_id(self) -> int:
-        """Return an id that no node has."""
-        self.next_id += 1
-        return self.next_id - 1
 
 
 class StateReader:
@@ -53,7 +47,7 @@ class StateReader:
     def __init__(self, index: Index, cache_max: int) -> None:
         self._index = index
         self._lock = RLock()
-        self._nodes: Cache[int, Node] = Cache(cache_max)
+        self._nodes: Cache[bytes, Node] = Cache(cache_max)
         self._records: Cache[str, object] = Cache(cache_max)
         self._pending = Pending()
         self._flushed = index.meta()
@@ -126,7 +120,7 @@ class StateReader:
             for item in reversed(self._pending.items()):
                 if item.version <= version and item.path == path:
                     return item.record
-            return self._index.record_at(path, min(version, self._flushed.version))
+            return self._index.record_at(path, version)
 
     def children_at(self, folder: str, version: int) -> Iterator[tuple[str, Record]]:
         """Yield (name, record) of what was in a folder at a filesVersion, in UTF-8 order.
@@ -217,7 +211,7 @@ class StateReader:
         key = path_key(path)
         with self._lock:
             root = self._top().root
-            steps, leaf = find(LayerNodes(self._load_node, 0), root, key)
+            steps, leaf = find(LayerNodes(self._load_node), root, key)
             record = self.get(path)
         siblings = tuple(
             (node.bit, (node.left if bit_of(key, node.bit) else node.right).hash)

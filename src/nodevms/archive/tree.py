@@ -9,8 +9,8 @@ depends only on what is in the map and never on the order in which it got there.
     inner  H(01 ‖ u8 bit index ‖ left ‖ right)         H = SHA-256
 
 A node keeps its children's hashes, and a leaf lives inside its parent: a change loads, hashes and
-stores the nodes on one path, about log2(n) + 1 of them. Nodes have integer ids so that they are
-replaced in place; the ids are the store's own business and in no hash.
+stores the nodes on one path, about log2(n) + 1 of them. A node's id in the store is its place, bit
+index and prefix, so that it is replaced there; ids are in no hash.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from hashlib import sha256
 from typing import NamedTuple, Protocol
 
 EMPTY_ROOT = sha256(b"\x02").digest()
+_LEVELS = 5
+_BYTES = tuple(bytes((byte,)) for byte in range(256))
 _INNER_PREFIX = tuple(bytes((1, bit)) for bit in range(256))
 
 
@@ -35,7 +37,7 @@ class Branch(NamedTuple):
     """A reference to an inner node: its hash, and its id in the store."""
 
     hash: bytes
-    id: int
+    id: bytes
 
 
 Ref = Leaf | Branch
@@ -55,17 +57,14 @@ class NodeStore(Protocol):
     def load(self, ref: Branch) -> Node:
         """Return the node of a reference; an absent or altered one is the store's error."""
 
-    def put(self, node_id: int, node: Node) -> None:
+    def put(self, node_id: bytes, node: Node) -> None:
         """Store or replace a node."""
 
-    def drop(self, node_id: int) -> None:
+    def drop(self, node_id: bytes) -> None:
         """Forget a node."""
 
-    def new_id(self) -> int:
-        """Return a positive id that no node has."""
 
-
-Steps = list[tuple[int, Node]]
+Steps = list[tuple[bytes, Node]]
 
 
 def root_hash(root: Ref | None) -> bytes:
@@ -81,6 +80,20 @@ def make_leaf(key: bytes, value_hash: bytes) -> Leaf:
 def inner_hash(bit: int, left: bytes, right: bytes) -> bytes:
     """Return the hash of an inner node."""
     return sha256(_INNER_PREFIX[bit] + left + right).digest()
+
+
+def place_of(key: bytes, bit: int) -> bytes:
+    """Return the id of the node at a bit, on a key's way.
+
+    u8 bit // 5 ‖ the prefix above the bit, in whole bytes ‖ u8 bit. In the order of these bytes,
+    five levels of a subtree, 31 nodes, are neighbours: a store that keeps its rows in order touches
+    a page where it would touch five.
+    """
+    whole, part = bit >> 3, bit & 7
+    prefix = key[:whole]
+    if part:
+        prefix += _BYTES[key[whole] & 0xFF00 >> part]
+    return _BYTES[bit // _LEVELS] + prefix + _BYTES[bit]
 
 
 def bit_of(key: bytes, bit: int) -> int:
@@ -121,7 +134,7 @@ def insert(store: NodeStore, root: Ref | None, key: bytes, value_hash: bytes) ->
         depth -= 1
     below = _child(steps[depth - 1][1], key) if depth else root
     left, right = (below, leaf) if bit_of(key, bit) else (leaf, below)
-    node_id = store.new_id()
+    node_id = place_of(key, bit)
     store.put(node_id, Node(bit, left, right))
     branch = Branch(inner_hash(bit, left.hash, right.hash), node_id)
     return _rehash(store, steps[:depth], key, branch)

@@ -120,7 +120,7 @@ def test_flush_writes_only_what_is_synced(tmp_path: Path) -> None:
 
 def test_length_without_changes_is_recorded_when_forced_or_due(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
-    lengths = []
+    lengths: list[int] = []
     for length, force in ((999, False), (999, True), (1998, False), (1999, False)):
         state = open_state(path)
         state.flush(length, force=force)
@@ -128,6 +128,22 @@ def test_length_without_changes_is_recorded_when_forced_or_due(tmp_path: Path) -
         state.close()
         lengths.append(open_state(path).seq)
     assert lengths == [0, 999, 999, 1999]
+
+
+def test_a_flush_records_the_length_that_it_was_given(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    with open_state(path) as state:
+        state.apply(1, [file("/a")], 1)
+        state.flush(5)
+        assert state.seq == 5
+    with open_state(path) as state:
+        assert (state.seq, state.version) == (5, 1)
+        with pytest.raises(LocalProtocolError):
+            state.apply(5, [file("/b")], 2)
+        state.apply(9, [file("/b")], 2)
+        state.flush(7, force=True)
+        assert state.seq == 9
+    assert open_state(path).seq == 7
 
 
 def test_discarding_goes_back_to_the_index() -> None:
@@ -331,7 +347,8 @@ def test_notices_a_damaged_index(tmp_path: Path, damage: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", ["DELETE FROM change", "DROP TABLE path", "UPDATE change SET kind = 9"]
+    "damage",
+    ["DELETE FROM change", "DELETE FROM path", "DROP TABLE path", "UPDATE change SET kind = 9"],
 )
 def test_notices_damage_when_it_reads(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "state.db"

@@ -13,8 +13,8 @@ NODE = Node(0, Leaf(b"", b"", b""), Leaf(b"", b"", b""))
 
 def layer(length: int, *paths: str, **nodes: Node | None) -> Layer:
     items = [HistoryItem(length, length, path, None) for path in paths]
-    ids = {int(name[1:]): node for name, node in nodes.items()}
-    return Layer(length, length, None, 1, ids, items)
+    ids = {name.encode(): node for name, node in nodes.items()}
+    return Layer(length, length, None, ids, items)
 
 
 def test_forgetting_leaves_nothing_behind() -> None:
@@ -26,7 +26,7 @@ def test_forgetting_leaves_nothing_behind() -> None:
     assert [item.path for item in pending.items()] == ["/d/x", "/d/y"]
     assert pending.folders.keys() == {"/d"}
     assert pending.folders["/d"].entries.keys() == {"x", "y"}
-    assert pending.node(1) is None
+    assert pending.node(b"n1") is None
     assert pending.node_count() == 2
     pending.forget(merge_layers(list(pending.layers)))
     assert (pending.items(), pending.folders, pending.node_count()) == ([], {}, 0)

@@ -19,23 +19,18 @@ class Memory:
     """Nodes in a dictionary that notices misuse."""
 
     def __init__(self) -> None:
-        self.nodes: dict[int, Node] = {}
-        self.ids = 0
+        self.nodes: dict[bytes, Node] = {}
         self.loads = 0
 
     def load(self, ref: Branch) -> Node:
         self.loads += 1
         return self.nodes[ref.id]
 
-    def put(self, node_id: int, node: Node) -> None:
+    def put(self, node_id: bytes, node: Node) -> None:
         self.nodes[node_id] = node
 
-    def drop(self, node_id: int) -> None:
+    def drop(self, node_id: bytes) -> None:
         del self.nodes[node_id]
-
-    def new_id(self) -> int:
-        self.ids += 1
-        return self.ids
 
 
 def key(*bits: int) -> bytes:
@@ -70,9 +65,9 @@ def test_replacing_a_value_keeps_the_shape() -> None:
     store, root = Memory(), None
     for n in range(8):
         root = insert(store, root, key(n), value(n))
-    before = len(store.nodes), store.ids
+    before = set(store.nodes)
     root = insert(store, root, key(3), value(99))
-    assert (len(store.nodes), store.ids) == before
+    assert store.nodes.keys() == before
     leaves = [(key(n), value(99 if n == 3 else n)) for n in range(8)]
     assert root_hash(root) == naive_root(leaves)
 
