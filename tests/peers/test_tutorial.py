@@ -274,3 +274,33 @@ def test_every_command_explains_itself(place: Path) -> None:
         assert done.returncode == 0
         assert f"nodevms {command} " in done.stdout
     assert nodevms("--version").stdout.startswith("nodevms")
+
+
+def test_the_prompt_calls_the_backend_in_our_own_engine(place: Path) -> None:
+    with serving(example("secure-counter.js"), "--debug") as server:
+        typed = (
+            "client.increment()\nvar x = await client.claimOwnership()\nclient.increment()\n"
+            "var y = 40; y + 2\n({a: [1, 'b']})\nclient.nothing()\ny\nexit\n"
+        )
+        command = [sys.executable, "-m", "nodevms.cli", "repl", server.address, "--user", "bob"]
+        done = subprocess.run(
+            command, input=typed, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines() == [
+            "Connecting...",
+            "Connected.",
+            "You can use 'client' object to access the backend.",
+            "0",
+            "42",
+            "{ a: [ 1, 'b' ] }",
+            "40",
+        ]
+        assert "You are not my owner!" in done.stderr
+        assert "TypeError" in done.stderr
+        one = nodevms("repl", server.address, "-u", "bob", "-e", "client.increment()")
+        assert (one.returncode, one.stdout, one.stderr) == (0, "1\n", "")
+        failed = nodevms("repl", server.address, "-e", "client.increment()")
+        assert (failed.returncode, failed.stdout) == (1, "")
+        assert "You are not my owner!" in failed.stderr
+    assert nodevms("repl", server.address).returncode == 3

@@ -349,3 +349,12 @@ async def test_limits_out_of_range_are_refused(engine: Engine, tmp_path: Path) -
             await VM(COUNTER, engine=engine).deploy(dir=tmp_path / "backend", limits=limits)
         assert caught.value.code == "limits"
     assert not (tmp_path / "backend").exists()
+
+
+def test_a_stopped_call_after_file_calls_verifies(verifier: Verifier, honest: Honest) -> None:
+    honest.run(
+        EVERYTHING,
+        [("write", "/a", "one"), ("never",), ("write", "/a", "two"), ("never",)],
+        limits=QUICK,
+    )
+    assert verifier.verify(honest.directory).files_version == 2

@@ -9,6 +9,7 @@ import click
 
 _COMMANDS = {
     "exec": "exec_",
+    "repl": "repl",
     "verify": "verify",
     "call": "call",
     "info": "info",
