@@ -22,7 +22,7 @@ NODE = shutil.which("node", path=str(Path(sys.executable).parent)) or "node"
 CALLS = """
 const RPCClient = require('nodevms-client')
 async function main () {
-  const [url, user, calls] = JSON.parse(process.argv[1])
+  const [url, user, calls] = JSON.parse(require('fs').readFileSync(0, 'utf8'))
   const client = new RPCClient()
   await client.connect(url, user ? { user } : {})
   const answers = []
@@ -86,7 +86,8 @@ def call_with_npm_client(
     # The WebSocket library that stands in for the one of 2017 wants the scheme spelled out.
     arguments = json.dumps([f"ws://{url}", user, calls])
     done = subprocess.run(
-        [NODE, "-e", CALLS, arguments],
+        [NODE, "-e", CALLS],
+        input=arguments,
         cwd=PEERS,
         capture_output=True,
         text=True,
@@ -304,3 +305,19 @@ def test_the_prompt_calls_the_backend_in_our_own_engine(place: Path) -> None:
         assert (failed.returncode, failed.stdout) == (1, "")
         assert "You are not my owner!" in failed.stderr
     assert nodevms("repl", server.address).returncode == 3
+
+
+def test_limits_are_set_by_name_and_recorded(place: Path) -> None:
+    script = place / "loop.js"
+    script.write_text("exports.loop = () => { for (;;); }\nexports.size = x => x.length")
+    limits = ("--limit", "gas=20000000", "--limit", "args_bytes=2000000")
+    with serving(str(script), *limits) as server:
+        answers = call_with_npm_client(
+            server.address, ("loop", []), ("size", ["x" * 1_500_000]), ("size", ["x" * 2_500_000])
+        )
+        assert answers[0] == {"error": "Out of gas: a call may use 20,000,000"}
+        assert answers[1] == {"value": 1_500_000}
+        assert "error" in dict(answers[2])  # type: ignore[call-overload]
+        assert nodevms("verify", server.address).returncode == 0
+    for bad in ("gas", "gas=x", "petrol=1", "gas=0"):
+        assert nodevms("exec", str(script), "--limit", bad, "-p", "0").returncode == 2

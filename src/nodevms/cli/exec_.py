@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from nodevms.cli.common_errors import exits
+from nodevms.vm.limits import Limits, parse_limits
 from nodevms.vm.script import Script, read_script
 
 SWITCH_INTERVAL_S = 0.0002
@@ -37,6 +38,13 @@ SWITCH_INTERVAL_S = 0.0002
     metavar="ORIGIN",
     help="Let web pages of this origin call; may be repeated; * for all.",
 )
+@click.option(
+    "--limit",
+    "limits",
+    multiple=True,
+    metavar="NAME=NUMBER",
+    help="Change what a call may use, such as gas=500000000; may be repeated.",
+)
 @exits
 def command(
     script: Path,
@@ -47,6 +55,7 @@ def command(
     debug: bool,
     upgrade: bool,
     origins: tuple[str, ...],
+    limits: tuple[str, ...],
 ) -> None:
     """Serve the backend SCRIPT.
 
@@ -61,7 +70,9 @@ def command(
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(name)s: %(message)s")
     source = read_script(script)
     place = (directory or Path(script.stem)).absolute()
-    asyncio.run(_serve(source, place, port, host, title, debug, upgrade, origins))
+    asyncio.run(
+        _serve(source, place, port, host, title, debug, upgrade, origins, parse_limits(limits))
+    )
 
 
 async def _serve(
@@ -73,8 +84,10 @@ async def _serve(
     debug: bool,
     upgrade: bool,
     origins: tuple[str, ...],
+    limits: Limits,
 ) -> None:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    from nodevms.rpc import Limits as ServerLimits
     from nodevms.rpc import RPCServer
     from nodevms.rpc.doors import feed_routes
     from nodevms.vm.vm import VM
@@ -82,13 +95,14 @@ async def _serve(
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     vm = VM(source)
-    await vm.deploy(dir=place, title=title, debug=debug, upgrade=upgrade)
+    await vm.deploy(dir=place, title=title, debug=debug, upgrade=upgrade, limits=limits)
     try:
         server = RPCServer(
             {"/": vm},
             host=host,
             port=port,
             allow_origins=origins,
+            limits=ServerLimits(arguments_bytes_max=limits.args_bytes),
             routes={"/": feed_routes(lambda: vm.feeds)},
         )
         await server.start()

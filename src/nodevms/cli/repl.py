@@ -60,6 +60,8 @@ def _print(text: str) -> None:
 
 
 def _loop(session: Session, lines: Iterable[str]) -> None:
+    from nodevms.cli.repl_session import EvaluationError
+
     for line in lines:
         if line.strip() in (".exit", "exit"):
             return
@@ -67,6 +69,8 @@ def _loop(session: Session, lines: Iterable[str]) -> None:
             continue
         try:
             _print(session.evaluate(line))
+        except EvaluationError as error:
+            click.secho(str(error), fg="red", err=True)
         except NodeVMSError as error:
             report_error(error)
 

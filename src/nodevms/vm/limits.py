@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
+from nodevms.errors import UsageError
 from nodevms.sandbox import Limits as SandboxLimits
 
 
@@ -56,6 +59,27 @@ CEILINGS = Limits(
     written_paths=10_000,
 )
 """What an auditor is willing to replay, and the most that a backend may be configured to."""
+
+
+def parse_limits(settings: Iterable[str]) -> Limits:
+    """Return the default limits with some replaced.
+
+    Args:
+        settings: Such as ``gas=500000000``, by the names of :class:`Limits`.
+
+    Raises:
+        UsageError: A name is unknown or a value is no whole number.
+    """
+    values: dict[str, int] = {}
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        if name not in Limits.__struct_fields__ or not value.isdecimal():
+            raise UsageError(
+                f"{setting!r} sets no limit",
+                hint="Limits are " + ", ".join(Limits.__struct_fields__) + ", as NAME=NUMBER.",
+            )
+        values[name] = int(value)
+    return Limits(**values)
 
 
 def beyond(limits: Limits, ceilings: Limits = CEILINGS) -> str | None:

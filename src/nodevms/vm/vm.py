@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import secrets
 import threading
 import time
@@ -25,6 +26,7 @@ from nodevms.vm.entries import JSON_DEPTH_MAX
 from nodevms.vm.errors import (
     ArgumentsError,
     BackendClosedError,
+    CallerError,
     OutcomeUnknownError,
     UnknownMethodError,
 )
@@ -37,6 +39,8 @@ from nodevms.vm.worker import Worker
 
 QUEUE_MAX: Final = 1000
 RECOVERY_PAUSES_S: Final = (0.0, 0.5, 1.0, 2.0, 5.0)
+
+_KEY_SHAPED: Final = re.compile(r"[0-9a-fA-F]{64}\Z")
 
 _LOG = logging.getLogger("nodevms.vm")
 
@@ -143,12 +147,15 @@ class VM:
         Raises:
             UnknownMethodError: The script exports no such function.
             ArgumentsError: The arguments are too large or nest too deeply.
+            CallerError: Only a debug backend takes names, and none that looks like a key.
             QueueFullError: Too many calls are waiting.
             BackendClosedError: The backend is stopping, or recovers from a failure.
         """
         running = self._require()
         if method not in running.names:
             raise UnknownMethodError(f"the script exports no function {method!r}")
+        if caller is not None:
+            _check_caller(caller, debug=running.backend.identity.debug)
         arguments = compact(arguments)
         if len(arguments) > running.backend.limits.args_bytes:
             raise ArgumentsError(
@@ -323,6 +330,13 @@ class _Running:
             + [(request, closed) for request in waiting]
         )
         self._failed(unknown)
+
+
+def _check_caller(caller: str, *, debug: bool) -> None:
+    if not debug:
+        raise CallerError("only a backend in debug mode takes the name of a caller")
+    if _KEY_SHAPED.match(caller):
+        raise CallerError("a name that looks like a key needs a signature, not debug mode")
 
 
 def _absolute(path: Path | str) -> Path:
