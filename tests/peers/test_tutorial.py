@@ -310,12 +310,12 @@ def test_the_prompt_calls_the_backend_in_our_own_engine(place: Path) -> None:
 def test_limits_are_set_by_name_and_recorded(place: Path) -> None:
     script = place / "loop.js"
     script.write_text("exports.loop = () => { for (;;); }\nexports.size = x => x.length")
-    limits = ("--limit", "gas=20000000", "--limit", "args_bytes=2000000")
+    limits = ("--limit", "gas=500000000", "--limit", "args_bytes=2000000")
     with serving(str(script), *limits) as server:
         answers = call_with_npm_client(
             server.address, ("loop", []), ("size", ["x" * 1_500_000]), ("size", ["x" * 2_500_000])
         )
-        assert answers[0] == {"error": "Out of gas: a call may use 20,000,000"}
+        assert answers[0] == {"error": "Out of gas: a call may use 500,000,000"}
         assert answers[1] == {"value": 1_500_000}
         assert "error" in dict(answers[2])  # type: ignore[call-overload]
         assert nodevms("verify", server.address).returncode == 0
