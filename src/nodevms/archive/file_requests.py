@@ -106,7 +106,8 @@ def answer_content(data: bytes) -> bytes:
 
 
 def _encode(value: object) -> bytes:
-    return _ENCODER.encode(value).encode()
+    # Only a title can have lone surrogates; no answer may fail because of it.
+    return _ENCODER.encode(value).encode(errors="replace")
 
 
 def _malformed() -> NoReturn:

@@ -52,8 +52,9 @@ class _Entry:
 
 
 class Overlay:
-    """What one call sees and changes. Paths are canonical, and rules about parents and kinds are
-    the caller's (`nodevms.archive.files`).
+    """What one call sees and changes.
+
+    Paths are canonical; rules about parents and kinds are the caller's (`file_rules`).
 
     Args:
         state: The state before the call.
@@ -61,7 +62,7 @@ class Overlay:
         time_ms: The call's time, the mtime of what it puts.
         bytes_max: How many bytes of content that the call wrote may stand in the overlay at once.
         paths_max: How many paths the call may touch.
-    """  # noqa: D205
+    """
 
     def __init__(
         self,

@@ -3,7 +3,7 @@ import json
 import pytest
 from state_worlds import INFO, Backend, Files, Refused, request, sha
 
-from nodevms.archive import FileApi
+from nodevms.archive import ArchiveInfo, FileApi
 from nodevms.archive import file_gas as gas
 from nodevms.errors import StorageError
 
@@ -276,6 +276,15 @@ def test_info_is_of_the_files_before_the_call(files: Files) -> None:
         "version": 5,
         "isOwner": True,
     }
+
+
+def test_any_title_is_answered(backend: Backend) -> None:
+    overlay, _ = backend.begin()
+    title = 'a"\n\ud800é'
+    answer = FileApi(overlay, ArchiveInfo(INFO.url, title)).handle(
+        request("getInfo"), lambda _: None
+    )
+    assert json.loads(answer)["value"]["title"] == 'a"\n?é'
 
 
 MALFORMED = [
