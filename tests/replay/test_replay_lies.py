@@ -15,9 +15,9 @@ from cheating_host import Honest, cheat_entry, cheat_log, copied, example
 
 from nodevms.archive.messages import Stat
 from nodevms.archive.tree_node import TreeNode, encode_node
+from nodevms.audit import Expectations, Verifier
 from nodevms.audit.divergence import DivergenceError
 from nodevms.audit.seen import Memory
-from nodevms.audit.verifier import Expectations, Verifier
 from nodevms.errors import CouldNotCheckError, ProvedFalseError
 from nodevms.feed import KeyPair
 from nodevms.sandbox import Engine

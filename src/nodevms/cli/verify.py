@@ -72,8 +72,9 @@ def _verify(
     remember: bool,
     screen: _Screen,
 ) -> Report:
+    from nodevms.audit.checked_feeds import Expectations
     from nodevms.audit.seen import Memory, default_state_folder
-    from nodevms.audit.verifier import Expectations, Verifier
+    from nodevms.audit.verifier import Verifier
     from nodevms.feed import parse_dat_url
     from nodevms.sandbox import Engine
 

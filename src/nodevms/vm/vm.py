@@ -16,7 +16,7 @@ from nodevms.errors import NodeVMSError, UsageError
 from nodevms.feed import Feed
 from nodevms.json_text import compact, deeper_than
 from nodevms.sandbox import Engine
-from nodevms.vm.backend import Backend, Logged, Surroundings
+from nodevms.vm.backend import Surroundings
 from nodevms.vm.call_log import CallLog
 from nodevms.vm.console import Console
 from nodevms.vm.deploy import Deployment, deploy
@@ -27,17 +27,14 @@ from nodevms.vm.errors import (
     ArgumentsError,
     BackendClosedError,
     CallerError,
-    OutcomeUnknownError,
     UnknownMethodError,
 )
 from nodevms.vm.exports import Exports
 from nodevms.vm.limits import Limits
-from nodevms.vm.publication import Publication
 from nodevms.vm.requests import Answer, Method, Outcome, Request
+from nodevms.vm.running import Running, resolve
 from nodevms.vm.script import Script
-from nodevms.vm.worker import Worker
 
-QUEUE_MAX: Final = 1000
 RECOVERY_PAUSES_S: Final = (0.0, 0.5, 1.0, 2.0, 5.0)
 
 _KEY_SHAPED: Final = re.compile(r"[0-9a-fA-F]{64}\Z")
@@ -86,7 +83,7 @@ class VM:
         self._clock = clock
         self._seeds = seeds
         self._console = Console(script_log or logging.getLogger("nodevms.script"), time.monotonic)
-        self._running: _Running | None = None
+        self._running: Running | None = None
         self._deployment: Deployment | None = None
         self._lock = threading.Lock()
         self._closing = False
@@ -237,13 +234,13 @@ class VM:
             "content": (store.content, layout.content, ""),
         }
 
-    def _require(self) -> _Running:
+    def _require(self) -> Running:
         running = self._running
         if running is None:
             raise BackendClosedError("the backend is not running")
         return running
 
-    def _begin(self) -> _Running:
+    def _begin(self) -> Running:
         deployment = self._deployment
         if deployment is None:
             raise UsageError("this VM was not deployed")
@@ -251,10 +248,10 @@ class VM:
             self._engine = Engine()
         surroundings = Surroundings(self._engine, self._clock, self._seeds, self._console)
         backend = on_engine_thread(lambda: deploy(deployment, surroundings))
-        return _Running(backend, self._deliver, self._recover)
+        return Running(backend, self._deliver, self._recover)
 
     def _deliver(self, outcomes: Sequence[tuple[Request, Outcome]]) -> None:
-        self._loop.call_soon_threadsafe(_resolve, outcomes)
+        self._loop.call_soon_threadsafe(resolve, outcomes)
 
     def _recover(self, error: Exception) -> None:
         """Open the directory again after a failed write or a broken engine."""
@@ -265,7 +262,7 @@ class VM:
                 return
         threading.Thread(target=self._reopen, args=(running,), name="nodevms-recovery").start()
 
-    def _reopen(self, running: _Running) -> None:
+    def _reopen(self, running: Running) -> None:
         running.close()
         attempt = 0
         while not self._closing:
@@ -284,54 +281,6 @@ class VM:
             reopened.close()
 
 
-class _Running:
-    """A backend with its threads."""
-
-    def __init__(
-        self,
-        backend: Backend,
-        deliver: Callable[[Sequence[tuple[Request, Outcome]]], None],
-        failed: Callable[[Exception], None],
-    ) -> None:
-        self.backend = backend
-        self.methods = backend.methods
-        self.names = frozenset(method.name for method in self.methods)
-        self._deliver = deliver
-        self._failed = failed
-        self._publication = Publication(backend.store)
-        self.worker: Worker[Logged] = Worker(
-            execute=backend.execute,
-            commit=self._commit,
-            abandon=self._abandon,
-            size=lambda logged: len(logged.block),
-            deliver=deliver,
-            queue_max=QUEUE_MAX,
-        )
-
-    def close(self) -> None:
-        self.worker.close()
-        self._publication.close()
-        self.backend.close()
-
-    def _commit(self, batch: list[Logged]) -> bool:
-        went_well = self.backend.commit(batch, self._deliver)
-        if went_well:
-            self._publication.note(
-                [(logged.executed.changes, logged.time_ms) for logged in batch],
-                batch[-1].seq + 1,
-            )
-        return went_well
-
-    def _abandon(self, executed: list[Logged], waiting: list[Request]) -> None:
-        unknown = OutcomeUnknownError("the call ran, but whether it is in the log is not known")
-        closed = BackendClosedError("the backend failed before this call was run or logged")
-        self._deliver(
-            [(logged.request, unknown) for logged in executed]
-            + [(request, closed) for request in waiting]
-        )
-        self._failed(unknown)
-
-
 def _check_caller(caller: str, *, debug: bool) -> None:
     if not debug:
         raise CallerError("only a backend in debug mode takes the name of a caller")
@@ -341,14 +290,3 @@ def _check_caller(caller: str, *, debug: bool) -> None:
 
 def _absolute(path: Path | str) -> Path:
     return Path(path).absolute()
-
-
-def _resolve(outcomes: Sequence[tuple[Request, Outcome]]) -> None:
-    for request, outcome in outcomes:
-        future = request.token
-        if not isinstance(future, asyncio.Future) or future.done():
-            continue
-        if isinstance(outcome, Exception):
-            future.set_exception(outcome)
-        else:
-            future.set_result(outcome)

@@ -1,0 +1,76 @@
+"""A backend that runs: its worker, its publisher, and what becomes of a failure."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from nodevms.vm.backend import Backend, Logged
+from nodevms.vm.errors import BackendClosedError, OutcomeUnknownError
+from nodevms.vm.publication import Publication
+from nodevms.vm.requests import Deliver, Outcome, Request
+from nodevms.vm.worker import Worker
+
+QUEUE_MAX: Final = 1000
+
+
+class Running:
+    """A backend with its threads."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        deliver: Deliver,
+        failed: Callable[[Exception], None],
+    ) -> None:
+        self.backend = backend
+        self.methods = backend.methods
+        self.names = frozenset(method.name for method in self.methods)
+        self._deliver = deliver
+        self._failed = failed
+        self._publication = Publication(backend.store)
+        self.worker: Worker[Logged] = Worker(
+            execute=backend.execute,
+            commit=self._commit,
+            abandon=self._abandon,
+            size=lambda logged: len(logged.block),
+            deliver=deliver,
+            queue_max=QUEUE_MAX,
+        )
+
+    def close(self) -> None:
+        """Answer and log what was accepted, publish the rest, and close the store."""
+        self.worker.close()
+        self._publication.close()
+        self.backend.close()
+
+    def _commit(self, batch: list[Logged]) -> bool:
+        went_well = self.backend.commit(batch, self._deliver)
+        if went_well:
+            self._publication.note(
+                [(logged.executed.changes, logged.time_ms) for logged in batch],
+                batch[-1].seq + 1,
+            )
+        return went_well
+
+    def _abandon(self, executed: list[Logged], waiting: list[Request]) -> None:
+        unknown = OutcomeUnknownError("the call ran, but whether it is in the log is not known")
+        closed = BackendClosedError("the backend failed before this call was run or logged")
+        self._deliver(
+            [(logged.request, unknown) for logged in executed]
+            + [(request, closed) for request in waiting]
+        )
+        self._failed(unknown)
+
+
+def resolve(outcomes: Sequence[tuple[Request, Outcome]]) -> None:
+    """Settle the futures that wait for these outcomes; runs on their event loop."""
+    for request, outcome in outcomes:
+        future = request.token
+        if not isinstance(future, asyncio.Future) or future.done():
+            continue
+        if isinstance(outcome, Exception):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
