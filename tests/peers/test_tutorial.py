@@ -321,3 +321,21 @@ def test_limits_are_set_by_name_and_recorded(place: Path) -> None:
         assert nodevms("verify", server.address).returncode == 0
     for bad in ("gas", "gas=x", "petrol=1", "gas=0"):
         assert nodevms("exec", str(script), "--limit", bad, "-p", "0").returncode == 2
+
+
+def test_a_kept_copy_is_continued_and_verified_offline(place: Path) -> None:
+    with serving(example("persistent-counter.js")) as server:
+        call_with_npm_client(server.address, ("increment", []))
+        assert nodevms("verify", server.address, "--dir", "copy").returncode == 0
+        data = place / "copy" / "call-log.data"
+        first = data.read_bytes()
+        data.write_bytes(first[:100])
+        call_with_npm_client(server.address, *[("increment", [])] * 3)
+        done = nodevms("verify", server.address, "--dir", "copy")
+        assert done.returncode == 0, done.stderr
+        assert data.read_bytes().startswith(first)
+        assert len(data.read_bytes()) > len(first)
+        own = nodevms("verify", server.address, "--dir", "persistent-counter")
+        assert own.returncode == 2
+        assert "own directory" in own.stderr
+    assert nodevms("verify", "copy").returncode == 0
