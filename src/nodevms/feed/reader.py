@@ -16,8 +16,6 @@ from nodevms.feed.proofs import Proof, make_proof
 if TYPE_CHECKING:
     from nodevms.feed.sleep import FeedFiles
 
-_UNCHECKED_READ_BYTES = 1 << 20
-
 
 class FeedReader:
     """The reading half of :class:`nodevms.feed.Feed`; its methods are safe from any thread."""
@@ -141,8 +139,8 @@ class FeedReader:
     def _read_block(self, index: int, offset: int) -> bytes:
         leaf = self.node(2 * index)
         data = self._files.data
-        # A size from a damaged file must not make us ask for more memory than there are bytes.
-        if leaf.size <= _UNCHECKED_READ_BYTES or offset + leaf.size <= data.size():
+        # Sizes from a damaged tree must not make us ask for more memory than there are bytes.
+        if offset + leaf.size <= data.size():
             block = data.read(offset, leaf.size)
             if leaf_hash(block) == leaf.hash:
                 return block

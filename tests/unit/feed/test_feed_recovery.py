@@ -174,7 +174,7 @@ def test_damage_before_the_last_batch_is_refused(feed_dir: Path) -> None:
         damaged(feed_dir)
     (feed_dir / "data").write_bytes(whole["data"])
     # A later batch was begun, so the last signed one had been synced.
-    put(feed_dir / "signatures", 32 + 64 * 5, bytes([whole["signatures"][-64] ^ 1]))
+    put(feed_dir / "data", 1024, bytes(512))
     (feed_dir / "tree").write_bytes(whole["tree"] + bytes(40) + b"next" * 10)
     damaged(feed_dir)
 
@@ -201,6 +201,16 @@ def test_a_size_of_petabytes_in_the_tree_asks_for_no_memory(feed_dir: Path) -> N
     for index in (10, 1, 4):
         put(feed_dir / "tree", 32 + 40 * index + 32, b"\x00\x7f")
         damaged(feed_dir)
+
+
+def test_an_offset_that_no_file_has_is_damage_too(feed_dir: Path) -> None:
+    put(feed_dir / "tree", 32 + 40 * 0 + 32, b"\x80")
+    put(feed_dir / "tree", 32 + 40 * 2 + 32, b"\x80")
+    with Feed.open(feed_dir, "", writable=False) as feed:
+        for index in (0, 1):
+            with pytest.raises(StorageError) as caught:
+                feed.get(index)
+            assert caught.value.fatal
 
 
 def test_a_reader_takes_the_longest_prefix_that_is_whole(feed_dir: Path) -> None:
