@@ -73,9 +73,12 @@ def audit_feed(
     Raises:
         FeedFalseError: Bytes contradict each other or the key; names file and block.
         FeedUncheckedError: Bytes are missing, unreadable or above a ceiling; names file and block.
+        UsageError: The key or the length can be none.
     """
     if len(key) != PUBLIC_KEY_BYTES:
         raise UsageError(f"A feed's key has 32 bytes, not {len(key)}.", code="bad-key")
+    if length is not None and length < 0:
+        raise UsageError(f"A feed cannot have {length} blocks.", code="bad-length")
     audit = _Audit(key, block_bytes_max)
     try:
         feed_files = FeedFiles(files or OSFiles(), directory, prefix)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 HEADER_BYTES = 32
 _SCAN_SLOTS = 1024
-_NO_SIGNATURE = bytes(SIGNATURE_BYTES)
+_OFFSET_MAX = 2**63 - 1
 
 
 def header(kind: int, entry_bytes: int, name: bytes = b"") -> bytes:
@@ -81,7 +81,9 @@ class SleepFile:
             )
 
     def read(self, offset: int, size: int) -> bytes:
-        """Return up to ``size`` bytes from ``offset``."""
+        """Return up to ``size`` bytes from ``offset``; none from where no file reaches."""
+        if offset > _OFFSET_MAX:
+            return b""
         try:
             return self._file.read_at(offset, size)
         except OSError as error:

@@ -161,6 +161,9 @@ def test_an_earlier_head_can_be_checked_by_itself(feed_dir: Path) -> None:
     assert audit(feed_dir, length=3, exact=False) == 3
     unchecked(feed_dir, "signatures", 1, length=2, exact=False)
     unchecked(feed_dir, "tree", LENGTH, length=LENGTH + 1, exact=False)
+    unchecked(feed_dir, "tree", 7, length=2**90, exact=False)
+    with pytest.raises(UsageError):
+        audit(feed_dir, length=-1)
     assert audit(feed_dir, length=0, exact=False) == 0
     with pytest.raises(FeedFalseError):
         audit(feed_dir, length=3)
