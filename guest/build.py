@@ -91,6 +91,7 @@ def compile_guest(work: Path, source: Path) -> bytes:
         *(sys.executable, "-m", "ziglang", "cc", "--target=wasm32-wasi", f"-mcpu={CPU}"),
         *("-O3", "-g0", "-std=gnu23", "-w", "-D_GNU_SOURCE", "-DNDEBUG", "-fno-sanitize=all"),
         *(f"-ffile-prefix-map={work}=.", f"-I{source}", "-mexec-model=reactor"),
+        *("-include", shim / "silent.h"),
         *("-Wl,--strip-all", "-Wl,--export=__stack_pointer", f"-Wl,-z,stack-size={STACK_BYTES}"),
         *(*files, "-lm", "-o", output),
         environment=environment,

@@ -10,8 +10,10 @@ import {
 
 const DEPTH_MAX = 2
 const MEMBERS_MAX = 100
+const HOLE_MAX = 10000
 const LENGTH_MAX = 16384
 const LINE_MAX = 72
+const ITEM_FILLED_MAX = 24
 
 export function makeInspect (native, bufferPrototype) {
   const quoted = (text) =>
@@ -54,12 +56,19 @@ export function makeInspect (native, bufferPrototype) {
     return key === '' ? "''" : key
   }
 
+  // Members twice: one to a line, and as many to a line as fit.
   function makeList () {
-    const list = record({ text: '', count: 0, breaks: false })
+    const list = record({ text: '', filled: '', count: 0, breaks: false, longest: 0 })
+    let room = LINE_MAX
     list.add = (item) => {
-      list.text += list.count === 0 ? item : `,\n${item}`
-      list.count++
+      const first = list.count++ === 0
+      list.text += first ? item : `,\n${item}`
+      room -= item.length + 2
+      const fits = room >= 0
+      list.filled += first ? item : fits ? `, ${item}` : `,\n${item}`
+      if (!fits) room = LINE_MAX - item.length
       if (indexOf(item, '\n') >= 0) list.breaks = true
+      if (item.length > list.longest) list.longest = item.length
     }
     return list
   }
@@ -69,7 +78,8 @@ export function makeInspect (native, bufferPrototype) {
     if (list.count === 0) return head + close
     const flat = `${head} ${replaceAll(list.text, ',\n', ', ')} ${close}`
     if (!list.breaks && flat.length <= LINE_MAX) return flat
-    return `${head}\n  ${replaceAll(list.text, '\n', '\n  ')}\n${close}`
+    const fill = open === '[' && !list.breaks && list.count > 6 && list.longest <= ITEM_FILLED_MAX
+    return `${head}\n  ${replaceAll(fill ? list.filled : list.text, '\n', '\n  ')}\n${close}`
   }
 
   function addProperties (list, value, depth, seen, state, skipIndexes) {
@@ -94,12 +104,19 @@ export function makeInspect (native, bufferPrototype) {
   function showArray (value, depth, seen, state) {
     const list = makeList()
     const length = value.length
-    for (let i = 0; i < min(length, MEMBERS_MAX); i++) {
-      const own = getOwnPropertyDescriptor(value, i)
-      if (own === undefined) list.add('<empty>')
-      else list.add(hasOwn(own, 'value') ? show(own.value, depth + 1, seen, state) : '[Getter]')
+    let at = 0
+    for (let shown = 0; at < length && shown < MEMBERS_MAX; shown++) {
+      const own = getOwnPropertyDescriptor(value, at)
+      if (own === undefined) {
+        const from = at
+        while (at < length && at - from < HOLE_MAX && getOwnPropertyDescriptor(value, at) === undefined) at++
+        list.add(`<${at - from} empty ${at - from === 1 ? 'item' : 'items'}>`)
+      } else {
+        list.add(hasOwn(own, 'value') ? show(own.value, depth + 1, seen, state) : '[Getter]')
+        at++
+      }
     }
-    if (length > MEMBERS_MAX) list.add(`... ${length - MEMBERS_MAX} more items`)
+    if (at < length) list.add(`... ${length - at} more ${length - at === 1 ? 'item' : 'items'}`)
     else addProperties(list, value, depth, seen, state, true)
     return wrap('', '[', list, ']')
   }

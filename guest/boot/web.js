@@ -1,16 +1,22 @@
 // The web's part of Node's globals, from packages that know the standards better than we would.
 
-import structuredClone from 'core-js-pure/actual/structured-clone.js'
-import URL from 'core-js-pure/actual/url/index.js'
-import URLSearchParams from 'core-js-pure/actual/url-search-params/index.js'
+import cloneStructure from 'core-js-pure/actual/structured-clone.js'
+import WebURL from 'core-js-pure/actual/url/index.js'
+import WebSearchParams from 'core-js-pure/actual/url-search-params/index.js'
 import { Buffer } from 'buffer'
-import { define } from './primordials.js'
+import { define, defineProperty, record } from './primordials.js'
 
 export { Buffer }
 
+// A global under its own name, which the bundler may have changed in the function.
+function install (name, value) {
+  defineProperty(value, 'name', record({ value: name, configurable: true }))
+  define(globalThis, name, value)
+}
+
 export function installWeb () {
-  define(globalThis, 'structuredClone', structuredClone)
-  define(globalThis, 'URL', URL)
-  define(globalThis, 'URLSearchParams', URLSearchParams)
-  define(globalThis, 'Buffer', Buffer)
+  install('structuredClone', cloneStructure)
+  install('URL', WebURL)
+  install('URLSearchParams', WebSearchParams)
+  install('Buffer', Buffer)
 }

@@ -13,7 +13,7 @@ static void engine_init(void)
     output.input_capacity = INPUT_BYTES;
 }
 
-/* Compiles the boot script in the input; its bytecode, without source and line tables, is the
+/* Compiles the boot script in the input; its bytecode, without the source text, is the
    output text. */
 int GUEST_EXPORT(bake_compile)(uint32_t length)
 {
@@ -27,7 +27,7 @@ int GUEST_EXPORT(bake_compile)(uint32_t length)
         return end_thrown();
     output.text = (uint32_t)(uintptr_t)JS_WriteObject(
         ctx, &size, boot,
-        JS_WRITE_OBJ_BYTECODE | JS_WRITE_OBJ_STRIP_SOURCE | JS_WRITE_OBJ_STRIP_DEBUG);
+        JS_WRITE_OBJ_BYTECODE | JS_WRITE_OBJ_STRIP_SOURCE);
     output.text_length = size;
     return ENDED_WITH_VALUE;
 }

@@ -2,7 +2,7 @@
 
 from nodevms.sandbox.engine import ENGINE_STACK_BYTES, Engine
 from nodevms.sandbox.host import Host, Meter, Operation, OutOfGas
-from nodevms.sandbox.instance import EngineFaultError
+from nodevms.sandbox.instance import EngineFaultError, HostTimeoutError
 from nodevms.sandbox.limits import Limits
 from nodevms.sandbox.outcome import Export, Outcome
 from nodevms.sandbox.sandbox import Sandbox
@@ -13,6 +13,7 @@ __all__ = [
     "EngineFaultError",
     "Export",
     "Host",
+    "HostTimeoutError",
     "Limits",
     "Meter",
     "Operation",

@@ -1,31 +1,33 @@
 """One instance of the guest: its memory, its gas, and the one way in.
 
-Calls go through ctypes with arguments that were laid out once, because wasmtime's own call costs
-more than a small JavaScript function. The layout of requests and answers is that of
-``guest/shim/entry.c``.
+The layout of requests and of what comes back is that of ``guest/shim/entry.c``. Lengths and
+pointers that the guest gives are checked before they are used: the guest is trusted with its own
+memory and with nothing else.
 """
 
 from __future__ import annotations
 
 import ctypes
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import wasmtime
-from wasmtime import _ffi as ffi
 
 from nodevms.errors import NodeVMSError
+from nodevms.sandbox import capi
 from nodevms.sandbox.engine import Engine
-from nodevms.sandbox.host import CONSOLE_GAS, SEED_GAS, Host, Operation, OutOfGas
+from nodevms.sandbox.host import CONSOLE_BYTE_GAS, CONSOLE_GAS, SEED_GAS, Host, Operation, OutOfGas
 from nodevms.sandbox.limits import Limits
 
 PAGE_BYTES: Final = 65536
 MEMORY_MARGIN_BYTES: Final = 32 * 1024 * 1024
+"""What the guest may have beyond the JavaScript heap: stack, request, gaps between allocations."""
 TEXT_BYTES_MAX: Final = 64 * 1024 * 1024
-_OUTPUT: Final = struct.Struct("<8I")
-_EBADF: Final = 8
+STACK_TEXT_BYTES_MAX: Final = 65536
+WALL_SECONDS_MIN: Final = 60
+WALL_GAS_PER_SECOND: Final = 50_000_000
+"""An engine a hundred times slower than ours still ends by gas and not by the clock."""
 
 ENDED_WITH_VALUE: Final = 0
 ENDED_WITH_NOTHING: Final = 1
@@ -36,11 +38,21 @@ ENDED_NO_MEMORY: Final = 5
 TRAPPED_GAS: Final = 100
 TRAPPED: Final = 101
 
+_OUTPUT: Final = struct.Struct("<8I")
+_UNMETERED: Final = 1 << 60
+_INTERRUPT: Final = int(wasmtime.TrapCode.INTERRUPT.value)
+
 
 class EngineFaultError(NodeVMSError):
     """The engine did something that it never should; the backend must be opened again."""
 
     code = "engine-fault"
+
+
+class HostTimeoutError(EngineFaultError):
+    """An entry ran far longer than its gas can take. It is no outcome: a faster machine differs."""
+
+    code = "engine-timeout"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,44 +68,46 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A copy of everything that makes up a guest's state."""
+    """A copy of everything that makes up a guest's state between two entries.
 
-    memory: bytes
+    Attributes:
+        stack_pointer: Where the C stack begins; what lies below is dead and not kept.
+        memory: The memory from there on.
+    """
+
     stack_pointer: int
+    memory: bytes
 
 
 class Instance:
-    """A guest in memory. It belongs to one thread at a time."""
+    """A guest in memory, new or from an image. It belongs to one thread at a time.
+
+    Attributes:
+        recorded: The host's answers of the last entry, each with the gas that it took.
+    """
 
     def __init__(self, engine: Engine, limits: Limits, image: Image | None = None) -> None:
-        self._limits = limits
+        self._doors = engine.doors
+        self._gas_limit = limits.gas
+        self._wall_seconds = WALL_SECONDS_MIN + limits.gas // WALL_GAS_PER_SECOND
         self._store = store = wasmtime.Store(engine.wasmtime)
         store.set_limits(memory_size=limits.memory_bytes + MEMORY_MARGIN_BYTES)
-        linker = wasmtime.Linker(engine.wasmtime)
-        answers: dict[str, Callable[..., Any]] = {"call": self._on_call, "take": self._on_take}
-        for wanted in engine.module.imports:
-            if not isinstance(wanted.type, wasmtime.FuncType):
-                raise EngineFaultError("the guest imports something that is not a function")
-            answer = answers.get(wanted.name or "", _bad_file)
-            linker.define_func(wanted.module, wanted.name or "", wanted.type, answer)
-        exports = linker.instantiate(store, engine.module).exports(store)
-        self._context: Any = store._context()
-        self._memory = ctypes.byref(_raw(exports["memory"], "_memory"))
-        self._gas = ctypes.byref(_raw(exports["gas"], "_global"))
-        self._stack = ctypes.byref(_raw(exports["__stack_pointer"], "_global"))
-        self._functions = {
-            name: _fast_call(self._context, exports[name])
-            for name in ("reserve", "describe_output", "start", "call")
-        }
-        self._exports = exports
+        self._exports = exports = capi.Exports(store, self._doors.instantiate(store))
+        self._context = exports.context
+        self._memory = exports.address("memory")
+        self._gas = capi.Global(exports, "gas", wide=True)
+        self._stack_pointer = capi.Global(exports, "__stack_pointer", wide=False)
+        self._reserve = capi.bind(exports, "reserve")
+        self._enter = {name: capi.bind(exports, name) for name in ("start", "call")}
         self._host: Host | None = None
         self._answer = b""
         self._fault: BaseException | None = None
         self.recorded: list[tuple[bytes, int]] = []
         if image is not None:
             self._restore(image)
-        self._set_gas(1 << 60)
-        self._output = self._enter_plain("describe_output")
+        capi.set_deadline(self._context, self._wall_seconds)
+        self._gas.set(_UNMETERED)
+        self._output, _ = capi.bind(exports, "describe_output")(0)
 
     def enter(self, function: str, request: bytes, host: Host) -> Ended:
         """Run one entry to its end.
@@ -104,158 +118,115 @@ class Instance:
             host: Answers what the guest asks.
 
         Raises:
+            HostTimeoutError: It took far longer than its gas can.
+            LocalProtocolError: This thread's stack is too small for the engine.
             Exception: What the host raised; the instance cannot be used after that.
         """
-        self._place(request)
+        outer = self._doors.lead_to(self)
         self._host, self._fault, self.recorded = host, None, []
-        self._set_gas(self._limits.gas)
-        how = self._functions[function](len(request))
-        self._host = None
-        left = self._get_gas()
+        try:
+            capi.set_deadline(self._context, self._wall_seconds)
+            if not self._place(request):
+                return Ended(ENDED_NO_MEMORY, 0)
+            self._gas.set(self._gas_limit)
+            how, trap = self._enter[function](len(request))
+        finally:
+            self._doors.lead_to(outer)
+            self._host = None
         if self._fault is not None:
             raise self._fault
-        if how is None:
-            return Ended(TRAPPED_GAS, self._limits.gas) if left < 0 else Ended(TRAPPED, 0)
-        # What ran after the last check was paid for or it would have trapped at the next.
-        gas = min(self._limits.gas - left, self._limits.gas)
-        values = _OUTPUT.unpack(self._read(self._output, _OUTPUT.size))
-        self._input, self._input_capacity = values[6], values[7]
+        left = self._gas.get()
+        if trap is not None:
+            return self._trapped(trap, left)
+        # What ran after the last check is not more than one straight run of instructions.
+        gas = min(self._gas_limit - left, self._gas_limit)
+        text, text_size, stack, stack_size, exports, exports_size, _, _ = self._read_output()
         return Ended(
             how,
             gas,
-            self._read(values[0], values[1]),
-            self._read(values[2], min(values[3], 65536)),
-            self._read(values[4], values[5]),
+            self._read(text, text_size),
+            self._read(stack, min(stack_size, STACK_TEXT_BYTES_MAX)),
+            self._read(exports, exports_size),
         )
 
     def image(self) -> Image:
-        """Copy the guest's state."""
-        size = ffi.wasmtime_memory_data_size(self._context, self._memory)
-        return Image(ctypes.string_at(self._base(), size), self._get_stack())
+        """Copy the guest's state. Only between two entries."""
+        size = capi.memory_size(self._context, self._memory)
+        start = self._stack_pointer.get()
+        return Image(start, ctypes.string_at(self._base() + start, size - start))
 
     def charge(self, gas: int) -> None:
         """Take gas for the host's work; see :class:`nodevms.sandbox.host.Meter`."""
-        left = self._get_gas() - gas
-        if left < 0:
+        left = self._gas.get() - gas
+        if gas < 0 or left < 0:
             raise OutOfGas
-        self._set_gas(left)
+        self._gas.set(left)
 
-    def _restore(self, image: Image) -> None:
-        have = ffi.wasmtime_memory_data_size(self._context, self._memory)
-        missing = (len(image.memory) - have) // PAGE_BYTES
-        if missing > 0:
-            previous = ctypes.c_uint64(0)
-            error = ffi.wasmtime_memory_grow(
-                self._context, self._memory, missing, ctypes.byref(previous)
-            )
-            if error:
-                raise EngineFaultError("no memory for the guest's snapshot")
-        ctypes.memmove(self._base(), image.memory, len(image.memory))
-        value: Any = ffi.wasmtime_val_t()
-        value.kind = 0
-        value.of.i32 = image.stack_pointer
-        ffi.wasmtime_global_set(self._context, self._stack, ctypes.byref(value))
-
-    def _place(self, request: bytes) -> None:
-        values = _OUTPUT.unpack(self._read(self._output, _OUTPUT.size))
-        at, capacity = values[6], values[7]
-        if len(request) > capacity:
-            self._set_gas(1 << 60)
-            at = self._enter_plain("reserve", len(request))
-            if at == 0:
-                raise EngineFaultError("the guest has no memory for the request")
-        ctypes.memmove(self._base() + at, request, len(request))
-
-    def _enter_plain(self, function: str, *arguments: int) -> int:
-        result = self._functions[function](*arguments)
-        if result is None:
-            raise EngineFaultError(f"the guest trapped in {function}")
-        return result & 0xFFFFFFFF
-
-    def _on_call(self, operation: int, pointer: int, length: int) -> int:
-        """Answer the guest; whatever goes wrong here must not pass through WebAssembly."""
-        self._answer = b""
+    def answer(self, operation: int, pointer: int, length: int) -> int | None:
+        """Answer the guest; see :class:`nodevms.sandbox.doors.Entered`. Nothing passes out."""
         try:
-            request = self._read(pointer & 0xFFFFFFFF, length & 0xFFFFFFFF)
+            request = self._read(pointer, length)
             if operation == Operation.SEED:
                 self.charge(SEED_GAS)
             elif operation == Operation.CONSOLE:
-                self.charge(CONSOLE_GAS + len(request))
-            left = self._get_gas()
-            if self._host is not None:
-                self._answer = self._host.call(operation, request, self)
-            self.recorded.append((self._answer, left - self._get_gas()))
+                self.charge(CONSOLE_GAS + CONSOLE_BYTE_GAS * len(request))
+            if self._host is None:
+                raise EngineFaultError("the guest called the host outside an entry")
+            before = self._gas.get()
+            self._answer = self._host.call(operation, request, self)
+            self.recorded.append((self._answer, before - self._gas.get()))
+            return len(self._answer)
         except OutOfGas:
-            self._set_gas(-1)  # the guest traps at its next check
+            self._gas.set(-1)
         except BaseException as error:
+            # It would be lost in the C frames above; enter() raises it again.
             self._fault = error
-            self._set_gas(-1)
-        return len(self._answer)
+        return None
 
-    def _on_take(self, pointer: int) -> None:
+    def take(self, pointer: int) -> None:
+        """Copy the answer into the guest's memory; see :class:`nodevms.sandbox.doors.Entered`."""
         answer, self._answer = self._answer, b""
-        at = pointer & 0xFFFFFFFF
-        if at + len(answer) <= ffi.wasmtime_memory_data_size(self._context, self._memory):
-            ctypes.memmove(self._base() + at, answer, len(answer))
+        if pointer + len(answer) <= capi.memory_size(self._context, self._memory):
+            ctypes.memmove(self._base() + pointer, answer, len(answer))
+
+    def _restore(self, image: Image) -> None:
+        size = image.stack_pointer + len(image.memory)
+        missing = size - capi.memory_size(self._context, self._memory)
+        if missing > 0:
+            capi.grow_memory(self._context, self._memory, missing // PAGE_BYTES)
+        ctypes.memmove(self._base() + image.stack_pointer, image.memory, len(image.memory))
+        self._stack_pointer.set(image.stack_pointer)
+
+    def _place(self, request: bytes) -> bool:
+        """Put a request where the guest reads it. False if there is no memory for it."""
+        *_, at, capacity = self._read_output()
+        if len(request) > capacity:
+            self._gas.set(_UNMETERED)
+            at, trap = self._reserve(len(request))
+            at &= 0xFFFFFFFF
+            if trap is not None or at == 0:
+                return False
+        ctypes.memmove(self._base() + at, request, len(request))
+        return True
+
+    def _trapped(self, trap: int, gas_left: int) -> Ended:
+        if trap == _INTERRUPT:
+            raise HostTimeoutError(
+                f"a call ran for {self._wall_seconds} seconds and was stopped",
+                hint="The machine is far too slow or was suspended; the call is in no log.",
+            )
+        return Ended(TRAPPED_GAS if gas_left < 0 else TRAPPED, self._gas_limit)
+
+    def _read_output(self) -> tuple[int, ...]:
+        return _OUTPUT.unpack(ctypes.string_at(self._base() + self._output, _OUTPUT.size))
 
     def _base(self) -> int:
-        pointer = ffi.wasmtime_memory_data(self._context, self._memory)
-        return ctypes.cast(pointer, ctypes.c_void_p).value or 0
+        return int(capi.memory_data(self._context, self._memory))
 
     def _read(self, pointer: int, length: int) -> bytes:
         if not length:
             return b""
-        size = ffi.wasmtime_memory_data_size(self._context, self._memory)
+        size = capi.memory_size(self._context, self._memory)
         if length > TEXT_BYTES_MAX or pointer + length > size:
             raise EngineFaultError("the guest named memory that it has not got")
         return ctypes.string_at(self._base() + pointer, length)
-
-    def _get_gas(self) -> int:
-        value: Any = ffi.wasmtime_val_t()
-        ffi.wasmtime_global_get(self._context, self._gas, ctypes.byref(value))
-        return int(value.of.i64)
-
-    def _set_gas(self, gas: int) -> None:
-        value: Any = ffi.wasmtime_val_t()
-        value.kind = 1
-        value.of.i64 = gas
-        ffi.wasmtime_global_set(self._context, self._gas, ctypes.byref(value))
-
-    def _get_stack(self) -> int:
-        value: Any = ffi.wasmtime_val_t()
-        ffi.wasmtime_global_get(self._context, self._stack, ctypes.byref(value))
-        return int(value.of.i32)
-
-
-def _bad_file(*_: int) -> int:
-    return _EBADF
-
-
-def _raw(extern: object, name: str) -> Any:
-    return getattr(extern, name)
-
-
-def _fast_call(context: Any, function: object) -> Callable[..., int | None]:
-    """Return a call with preallocated arguments; None stands for a trap."""
-    raw = _raw(function, "_func")
-    arguments: Any = (ffi.wasmtime_val_t * 1)()
-    results = (ffi.wasmtime_val_t * 1)()
-    trap = ctypes.POINTER(ffi.wasm_trap_t)()
-    trap_pointer, function_pointer = ctypes.byref(trap), ctypes.byref(raw)
-
-    def call(*values: int) -> int | None:
-        for at, value in enumerate(values):
-            arguments[at].kind = 0
-            arguments[at].of.i32 = value
-        error = ffi.wasmtime_func_call(
-            context, function_pointer, arguments, len(values), results, 1, trap_pointer
-        )
-        if error:
-            raise wasmtime.WasmtimeError._from_ptr(error)
-        if trap:
-            ffi.wasm_trap_delete(trap)
-            ctypes.memset(ctypes.addressof(trap), 0, ctypes.sizeof(trap))
-            return None
-        return int(results[0].of.i32)
-
-    return call

@@ -10,7 +10,8 @@ class Limits:
     """The limits that the guest and its host enforce for each call.
 
     Attributes:
-        gas: Instructions, host work included.
+        gas: Instructions, host work included. The default is 0.5 to 2 seconds of work on a
+            machine of 2025.
         memory_bytes: The JavaScript heap.
         stack_bytes: The JavaScript stack.
         result_bytes: The JSON text of the result or error.
@@ -18,7 +19,7 @@ class Limits:
         timers: Timers that may wait at the same time.
     """
 
-    gas: int = 2_000_000_000
+    gas: int = 10_000_000_000
     memory_bytes: int = 64 * 1024 * 1024
     stack_bytes: int = 1024 * 1024
     result_bytes: int = 1024 * 1024

@@ -1,31 +1,21 @@
-"""A script's virtual machine: it runs entries to their end and undoes those that a limit stops.
-
-Undoing goes back to the last snapshot in a *new* instance and runs the entries since again, fed
-with the answers that the host gave then. (An instance is never restored in place: its memory would
-be larger than the snapshot's, and later gas would differ.) So a call costs nothing extra until one
-has to be undone. When snapshots are taken has no influence on any result or on gas.
-"""
+"""A script's virtual machine: it runs entries to their end and undoes those that a limit stops."""
 
 from __future__ import annotations
 
 import json
 import re
 import struct
-from dataclasses import dataclass
 from typing import Final, Literal
 
 from nodevms.errors import LocalProtocolError
 from nodevms.sandbox import instance as guest
 from nodevms.sandbox.engine import Engine
-from nodevms.sandbox.host import Host, Meter
-from nodevms.sandbox.instance import Ended, EngineFaultError, Image, Instance
+from nodevms.sandbox.host import Host
+from nodevms.sandbox.instance import Ended, EngineFaultError, Instance
+from nodevms.sandbox.journal import Journal
 from nodevms.sandbox.limits import Limits
 from nodevms.sandbox.outcome import Export, Outcome, stopped
 from nodevms.sandbox.parameters import parameter_names
-
-JOURNAL_ENTRIES_MAX: Final = 512
-JOURNAL_GAS_MAX: Final = 200_000_000
-JOURNAL_BYTES_MAX: Final = 8 * 1024 * 1024
 
 _START: Final = struct.Struct("<qIIIII")
 _CALL: Final = struct.Struct("<qiI")
@@ -34,42 +24,23 @@ _NO_METHOD: Final = b'{"name":"TypeError","message":"The script no longer export
 _POSITION: Final = re.compile(r"script\.js:(\d+):(\d+)")
 
 
-@dataclass(frozen=True, slots=True)
-class _Done:
-    """An entry that can be run again."""
-
-    request: bytes
-    answers: tuple[tuple[bytes, int], ...]
-    gas: int
-
-
-class _Recorded:
-    """Answers as the host did before, and takes the gas that it took."""
-
-    def __init__(self, answers: tuple[tuple[bytes, int], ...]) -> None:
-        self._answers = iter(answers)
-
-    def call(self, _operation: int, _request: bytes, meter: Meter) -> bytes:
-        answer, gas = next(self._answers, (b"", 0))
-        meter.charge(gas)
-        return answer
-
-
 class Sandbox:
     """One script in one virtual machine.
 
-    Enter it from one thread at a time, whose stack has ``ENGINE_STACK_BYTES``.
+    Enter it from one thread at a time, whose stack has ``ENGINE_STACK_BYTES``. An entry is a
+    function of the script, the entries before it, its arguments and the host's answers: result,
+    error and gas are the same on every machine, whatever was undone or snapshotted in between.
+
+    Attributes:
+        exports: The functions that may be called, as they were after the start.
     """
 
     def __init__(self, engine: Engine, limits: Limits) -> None:
-        self._engine = engine
         self._limits = limits
         self._instance: Instance | None = Instance(engine, limits)
-        self._image: Image | None = None
-        self._journal: list[_Done] = []
-        self._journal_gas = 0
-        self._journal_bytes = 0
-        self._last_gas = 0
+        self._journal = Journal(engine, limits)
+        self._started = False
+        self._last_gas: int | None = None
         self.exports: tuple[Export, ...] = ()
 
     def start(
@@ -83,7 +54,20 @@ class Sandbox:
         """Load the script and run one of its hooks, if it has it. Once in a sandbox's life.
 
         After an error the sandbox cannot be used.
+
+        Args:
+            code: The body of a CommonJS module. A byte order mark and a ``#!`` line are skipped.
+            hook: The export to run and wait for after loading.
+            time_ms: What ``Date`` shows, in milliseconds since 1970.
+            host: Answers what the script asks.
+
+        Raises:
+            EngineFaultError: The engine failed, or ran far longer than its gas can take.
+            Exception: What the host raised.
         """
+        if self._started:
+            raise LocalProtocolError("the script was started already")
+        self._started = True
         limits = self._limits
         request = _START.pack(
             time_ms,
@@ -92,83 +76,92 @@ class Sandbox:
             limits.stack_bytes,
             limits.console_bytes,
             limits.timers,
-        )
-        instance = self._require()
-        if self._image is not None:
-            raise LocalProtocolError("the script was started already")
-        ended = instance.enter("start", request + code.removeprefix("\ufeff").encode(), host)
-        outcome = self._judge(ended)
+        ) + code.removeprefix("\ufeff").encode("utf-8", "replace")
+        ended, outcome = self._enter("start", request, host)
         if outcome.error is not None:
             self.close()
             return outcome
         self.exports = tuple(
             Export(name, parameter_names(source)) for name, source in json.loads(ended.exports)
         )
-        self._image = instance.image()
+        self._journal.add("start", request, self._require(), ended)
         return outcome
 
     def call(
         self, method: str, arguments: bytes, *, caller: str | None, time_ms: int, host: Host
     ) -> Outcome:
-        """Run one exported function to its end.
+        """Run one exported function to its end, or undo it whole if a limit stops it.
 
         Args:
             method: Its name.
-            arguments: JSON array text.
+            arguments: JSON array text in UTF-8, nested no deeper than the host allows.
             caller: What ``System.caller.id`` shows.
-            time_ms: What ``Date`` shows.
+            time_ms: What ``Date`` shows, in milliseconds since 1970.
             host: Answers what the call asks.
 
         Raises:
-            Exception: What the host raised. The sandbox cannot be used after that.
+            EngineFaultError: The engine failed, or ran far longer than its gas can take.
+            Exception: What the host raised. The sandbox cannot be used after either.
         """
         name = method.encode()
         who = None if caller is None else caller.encode()
-        request = (
-            _CALL.pack(time_ms, -1 if who is None else len(who), len(name))
-            + (who or b"")
-            + name
-            + arguments
-        )
-        instance = self._require()
-        self._snapshot_if_due()
-        try:
-            ended = instance.enter("call", request, host)
-        except BaseException:
-            self.close()
-            raise
-        outcome = self._judge(ended)
-        self._last_gas = outcome.gas
+        head = _CALL.pack(time_ms, -1 if who is None else len(who), len(name))
+        request = head + (who or b"") + name + arguments
+        self._last_gas = None
+        # Before the call and not after it, so that the call before can still be undone.
+        self._journal.snapshot_if_due(self._require())
+        ended, outcome = self._enter("call", request, host)
         if outcome.undone:
-            self._undo()
+            self._go_back()
         else:
-            self._journal.append(_Done(request, tuple(instance.recorded), outcome.gas))
+            self._journal.add("call", request, self._require(), ended)
+            self._last_gas = outcome.gas
         return outcome
 
     def undo_last(self, code: str, message: str) -> Outcome:
-        """Undo the call that just ended, because of a limit that the caller found it over."""
-        if self._journal:
-            self._journal.pop()
-            self._undo()
-        else:
+        """Undo the call that just ended, because of a limit that its host found it over.
+
+        Args:
+            code: The limit's code, for the error that the caller gets.
+            message: A sentence about it.
+
+        Raises:
+            LocalProtocolError: The last thing was not a call that stayed.
+        """
+        if self._last_gas is None:
             raise LocalProtocolError("there is no call to undo")
-        return stopped(code, message, self._last_gas)
+        outcome = stopped(code, message, self._last_gas)
+        self._last_gas = None
+        self._journal.drop_last()
+        self._go_back()
+        return outcome
 
     def close(self) -> None:
         """Free the guest's memory."""
         self._instance = None
-        self._image = None
-        self._journal = []
+        self._last_gas = None
 
     def _require(self) -> Instance:
         if self._instance is None:
-            raise EngineFaultError("the sandbox failed before and cannot be used")
+            raise EngineFaultError("the sandbox failed or was closed and cannot be used")
         return self._instance
+
+    def _enter(self, function: str, request: bytes, host: Host) -> tuple[Ended, Outcome]:
+        try:
+            ended = self._require().enter(function, request, host)
+            return ended, self._judge(ended)
+        except BaseException:
+            self.close()
+            raise
+
+    def _go_back(self) -> None:
+        self._instance = None  # its memory first, the new one's after it
+        self._instance = self._journal.go_back()
 
     def _judge(self, ended: Ended) -> Outcome:
         stop = self._stop_of(ended)
         if stop is not None:
-            return stopped(*stop, self._limits.gas if ended.how == guest.TRAPPED_GAS else ended.gas)
+            return stopped(*stop, ended.gas)
         if ended.how == guest.ENDED_WITH_VALUE:
             return Outcome(ended.text, None, ended.gas)
         if ended.how == guest.ENDED_WITH_NOTHING:
@@ -194,39 +187,6 @@ class Sandbox:
                 "The promise that the call returned never settles",
             ),
         }.get(ended.how)
-
-    def _snapshot_if_due(self) -> None:
-        """Take a snapshot before the next call, so that the last one can still be undone."""
-        journal = self._journal
-        if not journal:
-            return
-        done = journal[-1]
-        self._journal_gas += done.gas
-        self._journal_bytes += len(done.request) + sum(len(answer) for answer, _ in done.answers)
-        if (
-            len(journal) >= JOURNAL_ENTRIES_MAX
-            or self._journal_gas >= JOURNAL_GAS_MAX
-            or self._journal_bytes >= JOURNAL_BYTES_MAX
-        ):
-            self._snapshot()
-
-    def _snapshot(self) -> None:
-        self._image = self._require().image()
-        self._journal = []
-        self._journal_gas = self._journal_bytes = 0
-
-    def _undo(self) -> None:
-        """Go back to where the journal leads, and make that the new snapshot."""
-        if self._image is None:
-            raise EngineFaultError("there is no snapshot to go back to")
-        instance = Instance(self._engine, self._limits, self._image)
-        for done in self._journal:
-            again = instance.enter("call", done.request, _Recorded(done.answers))
-            if again.gas != done.gas:
-                raise EngineFaultError("a call that was run again used another amount of gas")
-        self._instance = instance
-        if self._journal:
-            self._snapshot()
 
 
 def _position(error: bytes, stack: str) -> tuple[int, int] | None:

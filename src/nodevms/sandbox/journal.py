@@ -1,0 +1,105 @@
+"""The way back to any earlier state of a guest: a snapshot, and what ran since.
+
+Going back makes a *new* instance from the snapshot and runs the entries since again, fed with the
+answers that the host gave then. An instance is never restored in place: its memory would be larger
+than the snapshot's, which a script cannot see and its later gas would show. So a call costs nothing
+extra until one has to be undone, and when snapshots are taken has no influence on any result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from nodevms.sandbox.engine import Engine
+from nodevms.sandbox.host import Meter
+from nodevms.sandbox.instance import Ended, EngineFaultError, Image, Instance
+from nodevms.sandbox.limits import Limits
+
+ENTRIES_MAX: Final = 512
+GAS_MAX: Final = 200_000_000
+BYTES_MAX: Final = 8 * 1024 * 1024
+"""A snapshot is taken before the journal passes any of these: they bound what an undo costs."""
+
+_ANSWER_BYTES: Final = 128  # what keeping one costs beside its own bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry that can be run again: what went in, and how it ended."""
+
+    function: str
+    request: bytes
+    answers: tuple[tuple[bytes, int], ...]
+    ended: int
+    gas: int
+
+    @property
+    def size(self) -> int:
+        """What keeping it costs, in bytes, roughly."""
+        return len(self.request) + sum(_ANSWER_BYTES + len(answer) for answer, _ in self.answers)
+
+
+class _Recorded:
+    """Answers as the host did before, and takes the gas that it took."""
+
+    def __init__(self, answers: tuple[tuple[bytes, int], ...]) -> None:
+        self._answers = iter(answers)
+
+    def call(self, _operation: int, _request: bytes, meter: Meter) -> bytes:
+        answer = next(self._answers, None)
+        if answer is None:
+            raise EngineFaultError("an entry that was run again asked the host for more")
+        meter.charge(answer[1])
+        return answer[0]
+
+
+class Journal:
+    """What happened to one guest since its last snapshot; without one, since it was made."""
+
+    def __init__(self, engine: Engine, limits: Limits) -> None:
+        self._engine = engine
+        self._limits = limits
+        self._image: Image | None = None
+        self._entries: list[Entry] = []
+        self._gas = 0
+        self._bytes = 0
+
+    def add(self, function: str, request: bytes, instance: Instance, ended: Ended) -> None:
+        """Note an entry that ended and stays."""
+        entry = Entry(function, request, tuple(instance.recorded), ended.how, ended.gas)
+        self._entries.append(entry)
+        self._gas += entry.gas
+        self._bytes += entry.size
+
+    def drop_last(self) -> None:
+        """Forget the last entry, so that going back leads to where it began."""
+        entry = self._entries.pop()
+        self._gas -= entry.gas
+        self._bytes -= entry.size
+
+    def snapshot_if_due(self, instance: Instance) -> None:
+        """Begin anew from a snapshot if going back has become too dear."""
+        long = len(self._entries) >= ENTRIES_MAX
+        if long or self._gas >= GAS_MAX or self._bytes >= BYTES_MAX:
+            self._begin_from(instance)
+
+    def go_back(self) -> Instance:
+        """Return a new instance in the state that the journal leads to, and begin from there.
+
+        Raises:
+            EngineFaultError: An entry did not end as it did before.
+        """
+        instance = Instance(self._engine, self._limits, self._image)
+        for entry in self._entries:
+            again = instance.enter(entry.function, entry.request, _Recorded(entry.answers))
+            if (again.how, again.gas) != (entry.ended, entry.gas):
+                raise EngineFaultError("an entry that was run again ended otherwise")
+        if self._entries:
+            self._begin_from(instance)
+        return instance
+
+    def _begin_from(self, instance: Instance) -> None:
+        self._image = instance.image()
+        self._entries = []
+        self._gas = self._bytes = 0
