@@ -20,7 +20,7 @@ from nodevms.vm.script import code_hash
 from nodevms.vm.vm import VM
 
 COUNTER = example("persistent-counter.js")
-QUICK = Limits(gas=20_000_000)
+QUICK = Limits(gas=200_000_000)
 LONE = "\ud800 and \udfff"
 
 EVERYTHING = """

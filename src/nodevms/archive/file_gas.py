@@ -1,9 +1,9 @@
 """What a file operation costs in gas (part of host API 1).
 
-One unit of gas is one instruction of the guest, of which the engine runs about 1e9 a second, so a
-price is about the nanoseconds that the work takes on a slow machine, rounded up. A charge is made
-before the work that it pays for, and depends only on the request and on the files, never on what
-is cached or waits for the disk. In this order:
+One unit of gas is one instruction of the guest, of which the engine runs about 1e10 a second, so a
+price is about the tenths of a nanosecond that the work takes, rounded up. A charge is made before
+the work that it pays for, and depends only on the request and on the files, never on what is
+cached or waits for the disk. In this order:
 
     REQUEST + REQUEST_BYTE x bytes of the request      parsing and copying
     COMPONENT x components of each path                finding it
@@ -22,11 +22,11 @@ from __future__ import annotations
 
 from typing import Final
 
-REQUEST: Final = 10_000
-REQUEST_BYTE: Final = 1
-COMPONENT: Final = 3_000
-READ_BYTE: Final = 2
-WRITE_BYTE: Final = 4
-NAME: Final = 3_000
-STAT: Final = 2_000
-CHANGE: Final = 100_000
+REQUEST: Final = 50_000
+REQUEST_BYTE: Final = 10
+COMPONENT: Final = 15_000
+READ_BYTE: Final = 6
+WRITE_BYTE: Final = 12
+NAME: Final = 25_000
+STAT: Final = 10_000
+CHANGE: Final = 500_000

@@ -14,7 +14,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """What one call may use. A replay runs with the limits of the log, not with its own.
 
     Attributes:
-        gas: Instructions of the guest, host work included.
+        gas: Instructions of the guest, host work included. The default is 0.5 to 2 seconds of work.
         memory_bytes: The JavaScript heap.
         stack_bytes: The JavaScript stack.
         args_bytes: The JSON text of the arguments.
@@ -25,7 +25,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         written_paths: Paths that a call leaves changed.
     """
 
-    gas: int = 2_000_000_000
+    gas: int = 10_000_000_000
     memory_bytes: int = 64 * 1024 * 1024
     stack_bytes: int = 1024 * 1024
     args_bytes: int = 1024 * 1024
