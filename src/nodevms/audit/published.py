@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from nodevms.archive import Change, DriveChecker, DrivePublication, publications
+from nodevms.archive.messages import encode_index
+from nodevms.audit.divergence import EntryFalseError
 from nodevms.errors import ProvedFalseError
 from nodevms.feed import Feed
 from nodevms.vm.publication import NetChanges
@@ -22,6 +24,10 @@ class PublishedDrive:
             CouldNotCheckError: The drive has no header yet.
         """
         self._checker: Final = DriveChecker(metadata, content, content_key)
+        if metadata.get(0) != encode_index(content_key):
+            raise ProvedFalseError(
+                "the published files begin with more than their header", code="bad-drive"
+            )
         self._publications: Iterator[DrivePublication] = publications(metadata)
         self._next = next(self._publications, None)
         self._net = NetChanges()
@@ -36,7 +42,14 @@ class PublishedDrive:
         """
         self._net.add(changes, time_ms)
         while self._next is not None and self._next.marker == seq + 1:
-            self._checker.check(self._next, self._net.take())
+            try:
+                self._checker.check(self._next, self._net.take())
+            except ProvedFalseError as error:
+                raise EntryFalseError(
+                    f"the files that were published for entry {seq}: {error}",
+                    entry=seq,
+                    code=error.code,
+                ) from error
             self.checked += 1
             self.reflects = self._next.marker
             self._next = next(self._publications, None)
@@ -48,9 +61,10 @@ class PublishedDrive:
             ProvedFalseError: A publication claims to reflect entries that the log has not got.
         """
         if self._next is not None:
-            raise ProvedFalseError(
-                f"the published files claim to reflect {self._next.marker} entries; "
-                f"the log has {length}",
+            raise EntryFalseError(
+                f"entry {length} is missing: the published files reflect {self._next.marker} "
+                f"entries, and the log has {length}",
+                entry=length,
                 code="publication-ahead",
             )
 

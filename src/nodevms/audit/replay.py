@@ -17,11 +17,18 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from nodevms.archive import ArchiveInfo, Change, ContentStore, State
-from nodevms.audit.divergence import describe, diverged
-from nodevms.errors import CouldNotCheckError, ProvedFalseError
+from nodevms.archive.record import NUMBER_MAX
+from nodevms.audit.divergence import (
+    EntryFalseError,
+    EntryUncheckedError,
+    describe,
+    diverged,
+    shorten,
+)
+from nodevms.errors import CouldNotCheckError, ProvedFalseError, StorageError
 from nodevms.feed import dat_url
 from nodevms.json_text import deeper_than
-from nodevms.sandbox import Engine
+from nodevms.sandbox import Engine, EngineFaultError
 from nodevms.vm import entries as log
 from nodevms.vm.entries import Call, Entry, Init, Result, Start, Upgrade
 from nodevms.vm.execution import Executed, Execution, StartHook
@@ -113,15 +120,29 @@ class Replay:
         try:
             entry = log.decode(block)
         except ProvedFalseError as error:
-            raise ProvedFalseError(f"entry {seq}: {error}", code="malformed-entry") from None
+            raise EntryFalseError(
+                f"entry {seq}: {error}", entry=seq, code="malformed-entry"
+            ) from None
+        except CouldNotCheckError as error:
+            raise EntryUncheckedError(
+                f"entry {seq}: {error}", entry=seq, code=error.code, hint=error.hint
+            ) from None
         what = describe(entry)
-        if log.time_of(entry) < self._time_ms:
-            raise diverged(seq, what, "time", f"at least {self._time_ms}", log.time_of(entry))
+        if not self._time_ms <= log.time_of(entry) <= NUMBER_MAX:
+            wanted = f"{self._time_ms} to {NUMBER_MAX}"
+            raise diverged(seq, what, "time", wanted, log.time_of(entry))
         self._time_ms = log.time_of(entry)
-        if isinstance(entry, Call):
-            executed = self._call(seq, what, entry)
-        else:
-            executed = self._start(seq, what, entry)
+        try:
+            if isinstance(entry, Call):
+                executed = self._call(seq, what, entry)
+            else:
+                executed = self._start(seq, what, entry)
+        except (EngineFaultError, StorageError, OSError) as error:
+            raise EntryUncheckedError(
+                f"entry {seq} ({what}) could not be replayed on this machine: {error}",
+                entry=seq,
+                code=getattr(error, "code", "machine"),
+            ) from error
         changes = _compare(seq, what, entry, executed)
         self.summary.entries += 1
         self.summary.gas += executed.result.gas
@@ -164,16 +185,19 @@ class Replay:
         if isinstance(entry, Init) != (seq == 0):
             raise diverged(seq, what, "type", "init" if seq == 0 else "a later start", what)
         if entry.hostApi != log.HOST_API or entry.engine != self._engine.id:
-            raise CouldNotCheckError(
-                f"entry {seq} was run by engine {entry.engine}, host API {entry.hostApi}; "
+            raise EntryUncheckedError(
+                f"entry {seq} was run by engine {shorten(entry.engine, 80)}, "
+                f"host API {entry.hostApi}; "
                 f"this program has {self._engine.id}, host API {log.HOST_API}",
+                entry=seq,
                 code="unknown-engine",
                 hint="Verify with a release that ships that engine.",
             )
         problem = beyond(entry.limits, self._ceilings)
         if problem is not None:
-            raise CouldNotCheckError(
+            raise EntryUncheckedError(
                 f"entry {seq} runs with limits that this program does not replay: {problem}",
+                entry=seq,
                 code="ceiling",
             )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from importlib.metadata import version
 
 import click
@@ -32,7 +33,8 @@ class _Commands(click.Group):
 
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("nodevms"), "-v", "--version", prog_name="nodevms")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Run backend scripts that their users can audit.
 
     \b
@@ -40,6 +42,8 @@ def main() -> None:
     nodevms repl localhost:5555           call it
     nodevms verify localhost:5555         check everything it ever answered
     """  # noqa: D301
+    if os.environ.get("NO_COLOR"):
+        context.color = False
 
 
 if __name__ == "__main__":

@@ -73,7 +73,9 @@ class Channel:
         Raises:
             ConnectionFailedError: Nobody answers there, or not as a nodevms server.
         """
-        session = aiohttp.ClientSession()
+        trace = aiohttp.TraceConfig()
+        trace.on_request_redirect.append(_refuse_redirect)
+        session = aiohttp.ClientSession(trace_configs=[trace])
         try:
             socket = await session.ws_connect(
                 address.with_user(user),
@@ -163,6 +165,14 @@ def _unknown(method: str, reason: str) -> CallOutcomeUnknownError:
         f"The outcome of {method} is unknown: {reason}. It may or may not have run.",
         hint="The call log tells. It was not sent again, because it could then run twice.",
     )
+
+
+async def _refuse_redirect(
+    _session: aiohttp.ClientSession, _context: object, params: aiohttp.TraceRequestRedirectParams
+) -> None:
+    """Whoever connects to one host does not mean another."""
+    place = params.response.headers.get("Location", "nowhere")[:300]
+    raise aiohttp.ClientError(f"the server sends us elsewhere, to {place!r}")
 
 
 async def _refusal(session: aiohttp.ClientSession, address: BackendURL, error: Exception) -> str:
