@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import Iterable, Mapping, Sequence
 
 from aiohttp import WSCloseCode, web
 
-from nodevms.errors import UsageError
 from nodevms.rpc.backend import Backend
 from nodevms.rpc.dispatch import Dispatcher
 from nodevms.rpc.gate import Gate
 from nodevms.rpc.limits import Limits
+from nodevms.rpc.listening import address_error, bind
 from nodevms.rpc.site import Route, Site, checked_mount
 
 _log = logging.getLogger(__name__)
@@ -58,20 +59,35 @@ class RPCServer:
         self._dispatchers: dict[str, Dispatcher] = {}
         self._site: Site | None = None
         self._runner: web.AppRunner | None = None
-        self._listener: asyncio.Server | None = None
+        self._sockets: list[socket.socket] = []
+        self._listeners: list[asyncio.Server] = []
 
     @property
     def port(self) -> int:
-        """The port that is listened on."""
-        if self._listener is None:
+        """The port that is bound, or before that the one that was asked for."""
+        if not self._sockets:
             return self._asked_port
-        port: int = self._listener.sockets[0].getsockname()[1]
+        port: int = self._sockets[0].getsockname()[1]
         return port
+
+    @property
+    def pending(self) -> int:
+        """Accepted calls that have no answer yet."""
+        return sum(dispatcher.pending for dispatcher in self._dispatchers.values())
 
     @property
     def connections(self) -> int:
         """WebSocket connections that are open."""
         return len(self._site.connections) if self._site else 0
+
+    async def bind(self) -> None:
+        """Take the address and do not listen yet, to find out that it is taken before `start`.
+
+        Raises:
+            UsageError: The address cannot be had.
+        """
+        if not self._sockets:
+            self._sockets = await bind(self._host, self._asked_port)
 
     async def start(self) -> None:
         """Listen.
@@ -79,6 +95,7 @@ class RPCServer:
         Raises:
             UsageError: The address cannot be listened on, for example because it is taken.
         """
+        await self.bind()
         self._dispatchers = {
             path: Dispatcher(backend, self._limits) for path, backend in self._mounts.items()
         }
@@ -92,29 +109,30 @@ class RPCServer:
         )
         await self._runner.setup()
         try:
-            self._listener = await asyncio.get_running_loop().create_server(
-                self._protocol, self._host, self._asked_port, backlog=512
-            )
+            for bound in self._sockets:
+                listener = await asyncio.get_running_loop().create_server(
+                    self._protocol, sock=bound, backlog=512
+                )
+                self._listeners.append(listener)
         except OSError as error:
-            await self._runner.cleanup()
-            address = f"{self._host}:{self._asked_port}"
-            raise UsageError(
-                f"Cannot listen on {address}: {error.strerror or error}",
-                code="address",
-                hint="Is something else serving there? Choose another port with -p.",
-            ) from error
+            await self.stop()
+            raise address_error(self._host, self._asked_port, error) from error
 
-    async def stop(self, drain_seconds: float = 10.0) -> None:
+    async def stop(self, drain_seconds: float | None = 10.0) -> None:
         """Stop in order: no new connection, no new call, answer what was accepted, close (1001).
 
         Args:
             drain_seconds: How long accepted calls may take; those that take longer still run,
-                but their callers are not told.
+                but their callers are not told. None waits for all of them.
         """
-        site, runner, listener = self._site, self._runner, self._listener
-        if site is None or runner is None or listener is None:
+        site, runner, listeners = self._site, self._runner, self._listeners
+        for listener in listeners:
+            listener.close()
+        for bound in self._sockets:
+            bound.close()
+        self._sockets = []
+        if site is None or runner is None:
             return
-        listener.close()
         for dispatcher in self._dispatchers.values():
             dispatcher.close()
         try:
@@ -122,16 +140,17 @@ class RPCServer:
                 for dispatcher in self._dispatchers.values():
                     await dispatcher.idle()
         except TimeoutError:
-            pending = sum(dispatcher.pending for dispatcher in self._dispatchers.values())
-            _log.warning("Stopping with %d calls unanswered", pending)
+            _log.warning("Stopping with %d calls unanswered", self.pending)
         closing = [
             connection.close(WSCloseCode.GOING_AWAY, "The server is stopping.")
             for connection in site.connections
         ]
         await asyncio.gather(*closing, return_exceptions=True)
         await runner.cleanup()
-        await listener.wait_closed()
-        self._site = self._runner = self._listener = None
+        for listener in listeners:
+            await listener.wait_closed()
+        self._site = self._runner = None
+        self._listeners = []
 
     def _protocol(self) -> asyncio.BaseProtocol:
         server = self._runner.server if self._runner else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import secrets
 import threading
 import time
@@ -12,32 +11,24 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from nodevms.errors import NodeVMSError, UsageError
+from nodevms.errors import NodeVMSError, StorageError, UsageError
 from nodevms.feed import Feed
-from nodevms.json_text import compact, deeper_than
 from nodevms.sandbox import Engine
+from nodevms.vm.admission import check_arguments, check_caller
 from nodevms.vm.backend import Surroundings
 from nodevms.vm.call_log import CallLog
 from nodevms.vm.console import Console
 from nodevms.vm.deploy import Deployment, deploy
 from nodevms.vm.directory import LOG_PREFIX
 from nodevms.vm.engine_thread import on_engine_thread
-from nodevms.vm.entries import JSON_DEPTH_MAX
-from nodevms.vm.errors import (
-    ArgumentsError,
-    BackendClosedError,
-    CallerError,
-    UnknownMethodError,
-)
+from nodevms.vm.errors import BackendClosedError, UnknownMethodError
 from nodevms.vm.exports import Exports
 from nodevms.vm.limits import Limits
 from nodevms.vm.requests import Answer, Method, Outcome, Request
-from nodevms.vm.running import Running, resolve
+from nodevms.vm.running import QUEUE_CEILING, QUEUE_MAX, Running, resolve
 from nodevms.vm.script import Script
 
 RECOVERY_PAUSES_S: Final = (0.0, 0.5, 1.0, 2.0, 5.0)
-
-_KEY_SHAPED: Final = re.compile(r"[0-9a-fA-F]{64}\Z")
 
 _LOG = logging.getLogger("nodevms.vm")
 
@@ -87,6 +78,7 @@ class VM:
         self._deployment: Deployment | None = None
         self._lock = threading.Lock()
         self._closing = False
+        self._queue_max = QUEUE_MAX
         self.exports: Final = Exports(lambda: self.methods, self.call)
 
     async def deploy(
@@ -97,6 +89,7 @@ class VM:
         debug: bool = False,
         upgrade: bool = False,
         limits: Limits | None = None,
+        queue_max: int = QUEUE_MAX,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
         """Begin the backend in a new directory, or go on with the one in an old directory.
@@ -107,15 +100,23 @@ class VM:
             debug: Let callers name themselves; fixed when it is begun.
             upgrade: Let this script replace another one; that is recorded.
             limits: What a call may use.
+            queue_max: How many calls may wait; the log does not record it.
             progress: Called with (entries done, entries in all) while an index is rebuilt.
 
         Raises:
             ScriptError: The script does not load or exports nothing; nothing was recorded.
             DirectoryError: The directory is not this backend's.
             StorageError: The directory is locked, damaged or not writable.
+            UsageError: A limit is out of range.
         """
         if self._running is not None:
             raise UsageError("this VM is deployed already")
+        if not 1 <= queue_max <= QUEUE_CEILING:
+            raise UsageError(
+                f"the queue is {queue_max:,} calls long; allowed are 1 to {QUEUE_CEILING:,}",
+                code="limits",
+            )
+        self._queue_max = queue_max
         self._deployment = Deployment(
             script=self.script,
             directory=_absolute(dir),
@@ -126,6 +127,7 @@ class VM:
             progress=progress,
         )
         self._loop = asyncio.get_running_loop()
+        self._failure = self._loop.create_future()
         self._running = await self._loop.run_in_executor(None, self._begin)
 
     def call(
@@ -152,18 +154,24 @@ class VM:
         if method not in running.names:
             raise UnknownMethodError(f"the script exports no function {method!r}")
         if caller is not None:
-            _check_caller(caller, debug=running.backend.identity.debug)
-        arguments = compact(arguments)
-        if len(arguments) > running.backend.limits.args_bytes:
-            raise ArgumentsError(
-                f"the arguments have {len(arguments):,} bytes; "
-                f"{running.backend.limits.args_bytes:,} are allowed"
-            )
-        if deeper_than(arguments, JSON_DEPTH_MAX):
-            raise ArgumentsError(f"the arguments nest deeper than {JSON_DEPTH_MAX} levels")
+            check_caller(caller, debug=running.backend.identity.debug)
+        arguments = check_arguments(arguments, running.backend.limits.args_bytes)
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         running.worker.submit(Request(method, arguments, caller, future))
         return future
+
+    def refuse_waiting(self) -> None:
+        """Refuse the calls that have not begun to run; their callers are told."""
+        if (running := self._running) is not None:
+            running.worker.refuse_waiting()
+
+    async def failure(self) -> NodeVMSError:
+        """Wait until the backend has failed for good: opening it again cannot help.
+
+        Returns:
+            Why. After other failures, such as a full disk, it goes on by itself.
+        """
+        return await asyncio.shield(self._failure)
 
     async def close(self) -> None:
         """Answer and log every accepted call, publish the files, and close the directory."""
@@ -235,10 +243,9 @@ class VM:
         }
 
     def _require(self) -> Running:
-        running = self._running
-        if running is None:
+        if self._running is None:
             raise BackendClosedError("the backend is not running")
-        return running
+        return self._running
 
     def _begin(self) -> Running:
         deployment = self._deployment
@@ -248,7 +255,7 @@ class VM:
             self._engine = Engine()
         surroundings = Surroundings(self._engine, self._clock, self._seeds, self._console)
         backend = on_engine_thread(lambda: deploy(deployment, surroundings))
-        return Running(backend, self._deliver, self._recover)
+        return Running(backend, self._deliver, self._recover, queue_max=self._queue_max)
 
     def _deliver(self, outcomes: Sequence[tuple[Request, Outcome]]) -> None:
         self._loop.call_soon_threadsafe(resolve, outcomes)
@@ -272,6 +279,9 @@ class VM:
                 reopened = self._begin()
             except NodeVMSError as error:
                 _LOG.error("opening the backend again failed: %s", error)
+                if isinstance(error, StorageError) and error.fatal:
+                    self._loop.call_soon_threadsafe(self._fail, error)
+                    return
                 continue
             with self._lock:
                 if not self._closing:
@@ -280,12 +290,9 @@ class VM:
                     return
             reopened.close()
 
-
-def _check_caller(caller: str, *, debug: bool) -> None:
-    if not debug:
-        raise CallerError("only a backend in debug mode takes the name of a caller")
-    if _KEY_SHAPED.match(caller):
-        raise CallerError("a name that looks like a key needs a signature, not debug mode")
+    def _fail(self, error: NodeVMSError) -> None:
+        if not self._failure.done():
+            self._failure.set_result(error)
 
 
 def _absolute(path: Path | str) -> Path:
