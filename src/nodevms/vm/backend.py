@@ -13,7 +13,7 @@ from typing import Final
 from msgspec import Raw
 
 from nodevms.archive import ArchiveInfo
-from nodevms.errors import StorageError
+from nodevms.errors import NodeVMSError
 from nodevms.sandbox import Engine
 from nodevms.vm.entries import (
     FORMAT_VERSION,
@@ -177,7 +177,7 @@ class Backend:
         """
         try:
             self.store.write([logged.block for logged in batch])
-        except StorageError as error:
+        except NodeVMSError as error:
             unknown = OutcomeUnknownError(
                 f"the call may or may not have been logged: {error}",
                 hint="Look at the call log before you call again.",

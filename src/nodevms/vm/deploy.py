@@ -24,6 +24,7 @@ from nodevms.vm.script import Script, code_hash
 from nodevms.vm.store import Progress, Store, starts
 
 CLOCK_BACK_MS_MAX: Final = 3_600_000
+TITLE_BYTES_MAX: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,9 @@ def deploy(deployment: Deployment, surroundings: Surroundings) -> Backend:
         ScriptError: The script does not load; nothing was recorded.
         DirectoryError: The directory is not this backend's; nothing was changed.
         StorageError: The directory is locked, damaged or not writable.
-        UsageError: A limit is out of range.
+        UsageError: A limit is out of range, or the title is no text of at most 1,024 bytes.
     """
+    _check_title(deployment.title)
     problem = beyond(deployment.limits)
     if problem is not None:
         raise UsageError(f"a limit is out of range: {problem}", code="limits")
@@ -76,10 +78,10 @@ def _create(deployment: Deployment, surroundings: Surroundings) -> Backend:
     in_place = target.exists()
     root = target if in_place else _draft_beside(target)
     title = deployment.title
-    identity = Identity(
-        title=f"{deployment.script.name} files" if title is None else title,
-        debug=deployment.debug,
-    )
+    if title is None:
+        name = deployment.script.name.encode(errors="replace").decode()
+        title = f"{name} files"
+    identity = Identity(title=title, debug=deployment.debug)
     store = Store.create(root, KeyPair.generate(), KeyPair.generate())
     backend = Backend(
         store, identity, deployment.limits, surroundings, time_ms=surroundings.clock()
@@ -181,6 +183,17 @@ def _kind_of_start(deployment: Deployment, identity: Identity, code: str) -> typ
             hint="Use --upgrade to replace the script (this is recorded), or another --dir.",
         )
     return Upgrade
+
+
+def _check_title(title: str | None) -> None:
+    try:
+        size = len((title or "").encode())
+    except UnicodeEncodeError:
+        raise UsageError("the title is not UTF-8 text", code="title") from None
+    if size > TITLE_BYTES_MAX:
+        raise UsageError(
+            f"the title has {size:,} bytes; {TITLE_BYTES_MAX:,} are allowed", code="title"
+        )
 
 
 def _refuse_old_clock(now_ms: int, last_ms: int) -> None:

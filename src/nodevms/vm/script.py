@@ -14,7 +14,10 @@ SCRIPT_BYTES_MAX: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A script's source text.
+    """A script's source text, at most 1 MiB in UTF-8.
+
+    Raises:
+        ScriptError: It is longer, or has a lone surrogate.
 
     Attributes:
         name: The file's name, for people only: it is not part of the log.
@@ -23,6 +26,16 @@ class Script:
 
     name: str
     code: str
+
+    def __post_init__(self) -> None:
+        try:
+            size = len(self.code.encode())
+        except UnicodeEncodeError:
+            raise ScriptError(
+                f"{self.name}: the script has a lone surrogate", code="script-not-utf8"
+            ) from None
+        if size > SCRIPT_BYTES_MAX:
+            raise _too_large(self.name)
 
     @property
     def hash(self) -> str:
@@ -49,11 +62,7 @@ def read_script(path: Path) -> Script:
     except OSError as error:
         raise ScriptError(f"{path}: {error.strerror}", code="script-unreadable") from None
     if len(data) > SCRIPT_BYTES_MAX:
-        raise ScriptError(
-            f"{path}: the script is larger than {SCRIPT_BYTES_MAX:,} bytes",
-            code="script-too-large",
-            hint="Keep data in the backend's files, not in its script.",
-        )
+        raise _too_large(path)
     try:
         code = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -63,3 +72,11 @@ def read_script(path: Path) -> Script:
             code="script-not-utf8",
         ) from None
     return Script(path.name, code)
+
+
+def _too_large(name: Path | str) -> ScriptError:
+    return ScriptError(
+        f"{name}: the script is larger than {SCRIPT_BYTES_MAX:,} bytes",
+        code="script-too-large",
+        hint="Keep data in the backend's files, not in its script.",
+    )

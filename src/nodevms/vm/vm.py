@@ -35,6 +35,7 @@ from nodevms.vm.requests import Answer, Method, Outcome, Request
 from nodevms.vm.running import Running, resolve
 from nodevms.vm.script import Script
 
+CALLER_BYTES_MAX: Final = 256
 RECOVERY_PAUSES_S: Final = (0.0, 0.5, 1.0, 2.0, 5.0)
 
 _KEY_SHAPED: Final = re.compile(r"[0-9a-fA-F]{64}\Z")
@@ -286,6 +287,12 @@ def _check_caller(caller: str, *, debug: bool) -> None:
         raise CallerError("only a backend in debug mode takes the name of a caller")
     if _KEY_SHAPED.match(caller):
         raise CallerError("a name that looks like a key needs a signature, not debug mode")
+    try:
+        size = len(caller.encode())
+    except UnicodeEncodeError:
+        raise CallerError("a caller's name has no lone surrogates") from None
+    if not 1 <= size <= CALLER_BYTES_MAX:
+        raise CallerError(f"a caller's name has 1 to {CALLER_BYTES_MAX} bytes, not {size:,}")
 
 
 def _absolute(path: Path | str) -> Path:
