@@ -4,7 +4,7 @@ from nodevms.sandbox.engine import ENGINE_STACK_BYTES, Engine
 from nodevms.sandbox.host import Host, Meter, Operation, OutOfGas
 from nodevms.sandbox.instance import EngineFaultError, HostTimeoutError
 from nodevms.sandbox.limits import Limits
-from nodevms.sandbox.outcome import Export, Outcome
+from nodevms.sandbox.outcome import Export, Outcome, stopped
 from nodevms.sandbox.sandbox import Sandbox
 
 __all__ = [
@@ -20,4 +20,5 @@ __all__ = [
     "OutOfGas",
     "Outcome",
     "Sandbox",
+    "stopped",
 ]

@@ -14,7 +14,7 @@ from msgspec import Raw
 
 from nodevms.archive import ArchiveInfo
 from nodevms.archive.index_file import DAMAGED
-from nodevms.errors import StorageError
+from nodevms.errors import NodeVMSError
 from nodevms.sandbox import Engine
 from nodevms.vm.entries import (
     FORMAT_VERSION,
@@ -180,7 +180,7 @@ class Backend:
         """
         try:
             self.store.write([logged.block for logged in batch])
-        except StorageError as error:
+        except NodeVMSError as error:
             self._distrust(error)
             unknown = OutcomeUnknownError(
                 f"the call may or may not have been logged: {error}",
@@ -196,7 +196,7 @@ class Backend:
         self._execution.close()
         self.store.close()
 
-    def _distrust(self, error: StorageError) -> None:
+    def _distrust(self, error: NodeVMSError) -> None:
         """Have a damaged index made again when the backend is opened again."""
         if error.code == DAMAGED:
             self.store.distrust_index()

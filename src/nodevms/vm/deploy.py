@@ -79,10 +79,10 @@ def _check_title(title: str | None) -> None:
 
 def _create(deployment: Deployment, surroundings: Surroundings) -> Backend:
     title = deployment.title
-    identity = Identity(
-        title=f"{deployment.script.name} files" if title is None else title,
-        debug=deployment.debug,
-    )
+    if title is None:
+        name = deployment.script.name.encode(errors="replace").decode()
+        title = f"{name} files"
+    identity = Identity(title=title, debug=deployment.debug)
     draft = Draft(deployment.directory)
     backend: Backend | None = None
     try:

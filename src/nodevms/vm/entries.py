@@ -10,7 +10,7 @@ in ``docs/spec.md``, "The call log".
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
@@ -21,8 +21,12 @@ from nodevms.vm.limits import Limits
 
 FORMAT_VERSION: Final = 1
 HOST_API: Final = 1
+NUMBER_MAX: Final = 2**53 - 1
 ENTRY_BYTES_MAX: Final = 4 * 1024 * 1024
 JSON_DEPTH_MAX: Final = 128
+
+Number: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=NUMBER_MAX)]
+"""What a reader in JavaScript holds exactly."""
 
 
 class ChangeItem(
@@ -41,9 +45,9 @@ class ChangeItem(
 
     path: str
     kind: str
-    size: int | UnsetType = UNSET
+    size: Number | UnsetType = UNSET
     sha256: str | UnsetType = UNSET
-    block: int | UnsetType = UNSET
+    block: Number | UnsetType = UNSET
 
 
 class Result(
@@ -62,9 +66,9 @@ class Result(
 
     res: Raw | UnsetType = UNSET
     err: Raw | UnsetType = UNSET
-    gas: int
+    gas: Number
     changes: tuple[ChangeItem, ...] | UnsetType = UNSET
-    filesVersion: int  # noqa: N815 - the log's own name
+    filesVersion: Number  # noqa: N815 - the log's own name
     filesRoot: str | UnsetType = UNSET  # noqa: N815
 
 
@@ -84,7 +88,7 @@ class CallInfo(
     userId: str | None  # noqa: N815
     methodName: str  # noqa: N815
     args: Raw
-    time: int
+    time: Number
     seed: str | UnsetType = UNSET
 
 
@@ -108,9 +112,9 @@ class Init(_Entry, frozen=True, kw_only=True, tag="init"):
     title: str
     debug: bool
     engine: str
-    hostApi: int  # noqa: N815
+    hostApi: Number  # noqa: N815
     limits: Limits
-    time: int
+    time: Number
     seed: str | UnsetType = UNSET
     result: Result
 
@@ -120,9 +124,9 @@ class Restart(_Entry, frozen=True, kw_only=True, tag="restart"):
 
     v: int
     engine: str
-    hostApi: int  # noqa: N815
+    hostApi: Number  # noqa: N815
     limits: Limits
-    time: int
+    time: Number
     seed: str | UnsetType = UNSET
     result: Result
 
@@ -133,9 +137,9 @@ class Upgrade(_Entry, frozen=True, kw_only=True, tag="upgrade"):
     v: int
     code: str
     engine: str
-    hostApi: int  # noqa: N815
+    hostApi: Number  # noqa: N815
     limits: Limits
-    time: int
+    time: Number
     seed: str | UnsetType = UNSET
     result: Result
 
@@ -165,6 +169,11 @@ _PROBE: Final = msgspec.json.Decoder(_VersionProbe)
 def time_of(entry: Entry) -> int:
     """Return the entry's time in milliseconds since 1970."""
     return entry.call.time if isinstance(entry, Call) else entry.time
+
+
+def spelled_bytes(text: str | None) -> int:
+    """Return how many bytes a string, or null, takes in an entry."""
+    return len(_ENCODER.encode(text))
 
 
 def encode(entry: Entry) -> bytes:

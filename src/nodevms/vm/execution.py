@@ -24,8 +24,14 @@ from nodevms.archive import (
     State,
 )
 from nodevms.json_text import deeper_than
-from nodevms.sandbox import Engine, Export, Meter, Operation, Outcome, Sandbox
-from nodevms.vm.entries import ENTRY_BYTES_MAX, JSON_DEPTH_MAX, ChangeItem, Result
+from nodevms.sandbox import Engine, Export, Meter, Operation, Outcome, Sandbox, stopped
+from nodevms.vm.entries import (
+    ENTRY_BYTES_MAX,
+    JSON_DEPTH_MAX,
+    ChangeItem,
+    Result,
+    spelled_bytes,
+)
 from nodevms.vm.limits import Limits
 
 SeedSource = Callable[[], str]
@@ -120,7 +126,11 @@ class Execution:
         outcome = self._sandbox.start(code, hook, time_ms=time_ms, host=environment)
         if outcome.error is not None:
             return self._without_changes(outcome, environment)
-        return self._end(outcome, overlay, environment, seq, len(code.encode()))
+        input_bytes = spelled_bytes(code) + spelled_bytes(self._info.title)
+        limit = _beyond_entry(outcome, overlay, input_bytes)
+        if limit is not None:
+            return self._without_changes(stopped(*limit, outcome.gas), environment)
+        return self._end(outcome, overlay, environment, seq)
 
     def call(
         self,
@@ -148,7 +158,11 @@ class Execution:
         )
         if outcome.undone:
             return self._without_changes(outcome, environment)
-        return self._end(outcome, overlay, environment, seq, len(arguments))
+        input_bytes = len(arguments) + spelled_bytes(method) + spelled_bytes(caller)
+        limit = _beyond_entry(outcome, overlay, input_bytes)
+        if limit is not None:
+            return self._without_changes(self._sandbox.undo_last(*limit), environment)
+        return self._end(outcome, overlay, environment, seq)
 
     def close(self) -> None:
         """Free the guest's memory."""
@@ -174,11 +188,7 @@ class Execution:
         overlay: Overlay,
         environment: _Environment,
         seq: int,
-        input_bytes: int,
     ) -> Executed:
-        stopped = _beyond_entry(outcome, overlay, input_bytes)
-        if stopped is not None:
-            return self._without_changes(self._sandbox.undo_last(*stopped), environment)
         changes = overlay.commit(seq + 1)
         if not changes:
             return self._without_changes(outcome, environment)
@@ -222,7 +232,7 @@ def _beyond_entry(outcome: Outcome, overlay: Overlay, input_bytes: int) -> tuple
     except LimitExceededError as error:
         return "ERR_FILES", str(error)
     size = ENTRY_BASE_BYTES + input_bytes + len(text)
-    size += sum(CHANGE_BASE_BYTES + len(path.encode()) for path in overlay.changed_paths())
+    size += sum(CHANGE_BASE_BYTES + spelled_bytes(path) for path in overlay.changed_paths())
     if size > ENTRY_BYTES_MAX:
         return "ERR_ENTRY_SIZE", f"The entry would have more than {ENTRY_BYTES_MAX:,} bytes"
     return None

@@ -16,7 +16,10 @@ SCRIPT_BYTES_MAX: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A script's source text.
+    """A script's source text, at most 1 MiB in UTF-8.
+
+    Raises:
+        ScriptError: It is longer, or has a lone surrogate.
 
     Attributes:
         name: The file's name, for people only: it is not part of the log.
@@ -25,6 +28,16 @@ class Script:
 
     name: str
     code: str
+
+    def __post_init__(self) -> None:
+        try:
+            size = len(self.code.encode())
+        except UnicodeEncodeError:
+            raise ScriptError(
+                f"{self.name}: the script has a lone surrogate", code="script-not-utf8"
+            ) from None
+        if size > SCRIPT_BYTES_MAX:
+            raise _too_large(self.name)
 
     @property
     def hash(self) -> str:
@@ -57,11 +70,7 @@ def read_script(path: Path) -> Script:
     if data is None:
         raise ScriptError(f"{path}: the script is no regular file", code="script-unreadable")
     if len(data) > SCRIPT_BYTES_MAX:
-        raise ScriptError(
-            f"{path}: the script is larger than {SCRIPT_BYTES_MAX:,} bytes",
-            code="script-too-large",
-            hint="Keep data in the backend's files, not in its script.",
-        )
+        raise _too_large(path)
     try:
         code = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -76,3 +85,11 @@ def read_script(path: Path) -> Script:
 def _shown(name: str) -> str:
     """Return a file's name as text that can be printed and logged."""
     return "".join(c if c.isprintable() else "\ufffd" for c in name)
+
+
+def _too_large(name: Path | str) -> ScriptError:
+    return ScriptError(
+        f"{name}: the script is larger than {SCRIPT_BYTES_MAX:,} bytes",
+        code="script-too-large",
+        hint="Keep data in the backend's files, not in its script.",
+    )

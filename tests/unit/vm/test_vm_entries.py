@@ -164,3 +164,13 @@ def test_an_entry_that_is_too_long_is_refused() -> None:
 def test_what_is_no_entry_is_refused(block: bytes) -> None:
     with pytest.raises(ProvedFalseError):
         decode(block)
+
+
+@pytest.mark.parametrize("number", [b"-1", b"9007199254740992", b"1" * 400])
+@pytest.mark.parametrize("name", [b"time", b"gas", b"filesVersion", b"size", b"block"])
+def test_numbers_have_bounds(name: bytes, number: bytes) -> None:
+    block = encode(ENTRIES[3])
+    start = block.index(b'"%b":' % name) + len(name) + 3
+    end = min(block.index(mark, start) for mark in (b",", b"}") if mark in block[start:])
+    with pytest.raises(ProvedFalseError):
+        decode(block[:start] + number + block[end:])
