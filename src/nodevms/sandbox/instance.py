@@ -37,6 +37,7 @@ ENDED_NO_METHOD: Final = 4
 ENDED_NO_MEMORY: Final = 5
 TRAPPED_GAS: Final = 100
 TRAPPED: Final = 101
+INTERRUPTED: Final = 102
 
 _OUTPUT: Final = struct.Struct("<8I")
 _UNMETERED: Final = 1 << 60
@@ -84,12 +85,13 @@ class Instance:
 
     Attributes:
         recorded: The host's answers of the last entry, each with the gas that it took.
+        wall_seconds: How many ticks of the engine's clock an entry may last.
     """
 
     def __init__(self, engine: Engine, limits: Limits, image: Image | None = None) -> None:
         self._doors = engine.doors
         self._gas_limit = limits.gas
-        self._wall_seconds = WALL_SECONDS_MIN + limits.gas // WALL_GAS_PER_SECOND
+        self.wall_seconds: Final = WALL_SECONDS_MIN + limits.gas // WALL_GAS_PER_SECOND
         self._store = store = wasmtime.Store(engine.wasmtime)
         store.set_limits(memory_size=limits.memory_bytes + MEMORY_MARGIN_BYTES)
         self._exports = exports = capi.Exports(store, self._doors.instantiate(store))
@@ -105,7 +107,7 @@ class Instance:
         self.recorded: list[tuple[bytes, int]] = []
         if image is not None:
             self._restore(image)
-        capi.set_deadline(self._context, self._wall_seconds)
+        capi.set_deadline(self._context, self.wall_seconds)
         self._gas.set(_UNMETERED)
         self._output, _ = capi.bind(exports, "describe_output")(0)
 
@@ -125,7 +127,7 @@ class Instance:
         outer = self._doors.lead_to(self)
         self._host, self._fault, self.recorded = host, None, []
         try:
-            capi.set_deadline(self._context, self._wall_seconds)
+            capi.set_deadline(self._context, self.wall_seconds)
             if not self._place(request):
                 return Ended(ENDED_NO_MEMORY, 0)
             self._gas.set(self._gas_limit)
@@ -212,7 +214,7 @@ class Instance:
     def _trapped(self, trap: int, gas_left: int) -> Ended:
         if trap == _INTERRUPT:
             raise HostTimeoutError(
-                f"a call ran for {self._wall_seconds} seconds and was stopped",
+                f"a call ran for {self.wall_seconds} seconds and was stopped",
                 hint="The machine is far too slow or was suspended; the call is in no log.",
             )
         return Ended(TRAPPED_GAS if gas_left < 0 else TRAPPED, self._gas_limit)

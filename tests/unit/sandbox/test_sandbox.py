@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
@@ -330,3 +331,37 @@ def test_undoing_replays_what_the_host_charged(run: Callable[..., Machine]) -> N
     assert machine.call("never").undone
     assert machine.call("never").undone
     assert machine.value("write") == 2
+
+
+def test_an_interrupted_call_is_undone_and_the_next_one_runs() -> None:
+    looping = threading.Event()
+
+    class Telling(DictHost):
+        def call(self, operation: int, request: bytes, meter: Meter) -> bytes:
+            looping.set()
+            return super().call(operation, request, meter)
+
+    # An engine of its own: an interruption moves the clock of every sandbox on the engine.
+    code = (
+        "var n = 0; exports.add = () => ++n\n"
+        "exports.loop = () => { n = 99; console.log('looping'); for (;;); }"
+    )
+    machine = Machine(Engine(), code, Limits(gas=10**12))
+    machine.host = Telling()
+    try:
+        assert machine.value("add") == 1
+        machine.sandbox.interrupt()  # nothing runs: nothing happens
+        assert machine.value("add") == 2
+        looping.clear()
+        interrupter = threading.Thread(
+            target=lambda: looping.wait(60) and machine.sandbox.interrupt()
+        )
+        interrupter.start()
+        outcome = machine.call("loop")
+        interrupter.join()
+        assert outcome.undone
+        assert outcome.error is not None
+        assert json.loads(outcome.error)["code"] == "ERR_INTERRUPTED"
+        assert machine.value("add") == 3
+    finally:
+        machine.sandbox.close()
