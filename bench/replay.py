@@ -10,6 +10,7 @@ compares the published files.
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -41,6 +42,7 @@ def main(*, quick: bool) -> None:
                 our_client(server, 256, calls_max=calls)
             seconds = on_engine_thread(lambda at=directory: replay_s(engine, at))
             show(f"{script}: replay in process", calls, seconds, original.REPLAY_S[script])
+            os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as in servers.py
             begin = time.perf_counter()
             command = [sys.executable, "-m", "nodevms.cli", "verify", str(directory)]
             subprocess.run(command, check=True, capture_output=True)

@@ -32,12 +32,14 @@ class Server:
     def __init__(
         self, script: str, directory: Path, environment: Mapping[str, str] | None = None
     ) -> None:
+        own = {**os.environ, **(environment or {})}
+        own.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed program has its bytecode
         begin = time.perf_counter()
         command = ["exec", str(script_path(script)), "-p", "0", "--dir", str(directory)]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "nodevms.cli", *command],
             stdout=subprocess.PIPE,
-            env={**os.environ, **(environment or {})},
+            env=own,
             text=True,
         )
         line = self._process.stdout.readline() if self._process.stdout else ""
