@@ -24,9 +24,8 @@ format: ## Let ruff lay out the code
 	$(RUN) ruff check --fix .
 	$(RUN) ruff format .
 
-bench: ## Print calls a second beside the original's, and what the engine and the files cost
-	$(RUN) python bench/calls.py
-	@for part in state drive; do echo; echo "bench/$$part.py"; $(RUN) python bench/$$part.py; done
+bench: ## Print calls a second and all other figures beside the original's (ARGS=--quick)
+	$(RUN) python bench $(ARGS)
 
 lock: ## Resolve all dependencies anew
 	tools/lock

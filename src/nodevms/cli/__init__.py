@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-from importlib.metadata import version
 
 import click
 
@@ -32,7 +31,7 @@ class _Commands(click.Group):
 
 
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(version("nodevms"), "-v", "--version", prog_name="nodevms")
+@click.version_option(None, "-v", "--version", prog_name="nodevms", package_name="nodevms")
 @click.pass_context
 def main(context: click.Context) -> None:
     """Run backend scripts that their users can audit.

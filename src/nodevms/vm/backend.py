@@ -14,7 +14,7 @@ from msgspec import Raw
 
 from nodevms.archive import ArchiveInfo
 from nodevms.archive.index_file import DAMAGED
-from nodevms.errors import NodeVMSError
+from nodevms.errors import NodeVMSError, StorageError
 from nodevms.sandbox import Engine
 from nodevms.vm.entries import (
     FORMAT_VERSION,
