@@ -121,7 +121,8 @@ def command(
     )
     with HostLog(_STANDARD_ERROR) as log:
         log.setFormatter(JsonLines() if log_format == "json" else TextLines())
-        logging.getLogger().setLevel(log_level.upper())
+        logging.getLogger().setLevel(log_level.upper() if log_level != "debug" else "INFO")
+        logging.getLogger("nodevms").setLevel(log_level.upper())
         asyncio.run(serve(settings, _announce))
 
 
