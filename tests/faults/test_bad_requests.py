@@ -262,6 +262,6 @@ def test_everything_is_logged_once_and_verifies(shared: Shared, tmp_path: Path) 
     names = [entry.call.methodName for entry in log.list() if isinstance(entry, Call)]
     log.close()
     assert names == shared.logged
-    assert "Traceback" not in shared.server.log()
+    assert shared.server.log() == ""  # nobody can fill it
     done = nodevms("verify", shared.server.address, "--no-memory", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -32,6 +32,8 @@ async def answer_post(
     except web.HTTPRequestEntityTooLarge:
         sentence = f"A message may have at most {limits.message_bytes_max:,} bytes."
         return _refusal(413, Fault(LIMIT_EXCEEDED, sentence))
+    except ConnectionError:
+        return _refusal(400, Fault(PARSE_ERROR, "The body did not arrive."))  # nobody reads this
     except TimeoutError:
         return _refusal(408, Fault(LIMIT_EXCEEDED, "The body did not arrive in time."))
     try:

@@ -16,6 +16,7 @@ from aiohttp import WSCloseCode, web
 from nodevms.rpc.backend import Backend
 from nodevms.rpc.dispatch import Dispatcher
 from nodevms.rpc.gate import Gate
+from nodevms.rpc.http_log import http_log
 from nodevms.rpc.limits import Limits
 from nodevms.rpc.listening import address_error, bind
 from nodevms.rpc.site import Route, Site, checked_mount
@@ -105,7 +106,11 @@ class RPCServer:
         for path, routes in self._routes.items():
             site.document(path, routes)
         self._runner = web.AppRunner(
-            site.application, access_log=None, keepalive_timeout=15.0, shutdown_timeout=1.0
+            site.application,
+            access_log=None,
+            logger=http_log(),
+            keepalive_timeout=15.0,
+            shutdown_timeout=1.0,
         )
         await self._runner.setup()
         try:
