@@ -181,7 +181,7 @@ class Sandbox:
         return {
             guest.TRAPPED_GAS: ("ERR_GAS", f"Out of gas: a call may use {limits.gas:,}"),
             guest.TRAPPED: ("ERR_MEMORY", memory),
-            guest.ENDED_NO_MEMORY: ("ERR_MEMORY", memory),
+            guest.ENDED_NO_ROOM: ("ERR_MEMORY", memory),
             guest.ENDED_NEVER_SETTLED: (
                 "ERR_NEVER_SETTLED",
                 "The promise that the call returned never settles",
