@@ -10,7 +10,6 @@ enum {
     ENDED_THROWN,         /* text is the JSON of report.c */
     ENDED_NEVER_SETTLED,  /* a promise is pending and no timer is left */
     ENDED_NO_METHOD,      /* no such export */
-    ENDED_NO_MEMORY,      /* not even the outcome could be written */
 };
 
 /* What the host reads after an entry: see instance.py. Offsets are into guest memory. */
@@ -158,29 +157,25 @@ static JSValue settled(JSValue value, bool *pending)
 }
 
 /* Puts the UTF-8 of a string (consumed) where the host finds it. */
-static bool write_output(JSValue string, uint32_t *pointer, uint32_t *length)
+static void write_output(JSValue string, uint32_t *pointer, uint32_t *length)
 {
     size_t size;
     char *text = JS_IsString(string) ? text_to_utf8(string, &size) : NULL;
-    JS_FreeValue(ctx, string);
     if (!text)
-        return false;
+        __builtin_trap();
+    JS_FreeValue(ctx, string);
     *pointer = (uint32_t)(uintptr_t)text;
     *length = size;
-    return true;
 }
 
 static int end_thrown(void)
 {
     JSValue thrown = JS_GetException(ctx), stack = report_stack(thrown);
-    bool written = write_output(report_json(thrown), &output.text, &output.text_length);
-    if (written && JS_IsString(stack))
-        write_output(js_dup(stack), &output.stack, &output.stack_length);
-    JS_FreeValue(ctx, stack);
+    write_output(report_json(thrown), &output.text, &output.text_length);
+    if (JS_IsString(stack))
+        write_output(stack, &output.stack, &output.stack_length);
     JS_FreeValue(ctx, thrown);
-    if (!written)
-        drop_exception();
-    return written ? ENDED_THROWN : ENDED_NO_MEMORY;
+    return ENDED_THROWN;
 }
 
 /* Waits for `value` (consumed; may be an exception) and writes what came of it. */
@@ -198,10 +193,8 @@ static int end_with(JSValue value)
         return end_thrown();
     if (JS_IsUndefined(text))
         return ENDED_WITH_NOTHING;
-    if (write_output(text, &output.text, &output.text_length))
-        return ENDED_WITH_VALUE;
-    drop_exception();
-    return ENDED_NO_MEMORY;
+    write_output(text, &output.text, &output.text_length);
+    return ENDED_WITH_VALUE;
 }
 
 static void free_output(uint32_t *pointer, uint32_t *length)
@@ -226,11 +219,8 @@ static void entry_begin(int64_t time_ms)
 static int entry_end(int ended)
 {
     drain();
-    JSValue done = JS_Call(ctx, boot_end, JS_UNDEFINED, 0, NULL);
-    if (JS_IsException(done)) {
-        drop_exception();
-        ended = ENDED_NO_MEMORY;
-    }
+    if (JS_IsException(JS_Call(ctx, boot_end, JS_UNDEFINED, 0, NULL)))
+        __builtin_trap();
     JS_FreeValue(ctx, caller_id);
     caller_id = JS_NULL;
     free(input_large);
@@ -343,7 +333,7 @@ int GUEST_EXPORT(start)(uint32_t length)
     size_t code_length = length - offsetof(struct start_request, code);
     entry_begin(request->time_ms);
     ((char *)request)[length] = 0;
-    JS_SetMemoryLimit(rt, request->memory_bytes);
+    heap_bytes_max = request->memory_bytes;
     JS_SetMaxStackSize(rt, request->stack_bytes);
     console_bytes_max = request->console_bytes;
     timers_max = request->timers;
@@ -355,8 +345,8 @@ int GUEST_EXPORT(start)(uint32_t length)
         JS_FreeValue(ctx, exports);
         if (JS_IsException(list))
             ended = end_thrown();
-        else if (!write_output(list, &output.exports, &output.exports_length))
-            ended = ENDED_NO_MEMORY;
+        else
+            write_output(list, &output.exports, &output.exports_length);
     }
     return entry_end(ended);
 }

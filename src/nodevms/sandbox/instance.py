@@ -23,7 +23,6 @@ from nodevms.sandbox.limits import Limits
 PAGE_BYTES: Final = 65536
 MEMORY_MARGIN_BYTES: Final = 32 * 1024 * 1024
 """What the guest may have beyond the JavaScript heap: stack, request, gaps between allocations."""
-TEXT_BYTES_MAX: Final = 64 * 1024 * 1024
 STACK_TEXT_BYTES_MAX: Final = 65536
 WALL_SECONDS_MIN: Final = 60
 WALL_GAS_PER_SECOND: Final = 50_000_000
@@ -34,10 +33,11 @@ ENDED_WITH_NOTHING: Final = 1
 ENDED_THROWN: Final = 2
 ENDED_NEVER_SETTLED: Final = 3
 ENDED_NO_METHOD: Final = 4
-ENDED_NO_MEMORY: Final = 5
 TRAPPED_GAS: Final = 100
 TRAPPED: Final = 101
-INTERRUPTED: Final = 102
+ENDED_NO_ROOM: Final = 102
+INTERRUPTED: Final = 103
+"""The guest does not say these four itself: two traps, no memory for the request, an interrupt."""
 
 _OUTPUT: Final = struct.Struct("<8I")
 _UNMETERED: Final = 1 << 60
@@ -129,7 +129,7 @@ class Instance:
         try:
             capi.set_deadline(self._context, self.wall_seconds)
             if not self._place(request):
-                return Ended(ENDED_NO_MEMORY, 0)
+                return Ended(ENDED_NO_ROOM, 0)
             self._gas.set(self._gas_limit)
             how, trap = self._enter[function](len(request))
         finally:
@@ -229,6 +229,6 @@ class Instance:
         if not length:
             return b""
         size = capi.memory_size(self._context, self._memory)
-        if length > TEXT_BYTES_MAX or pointer + length > size:
+        if pointer + length > size:
             raise EngineFaultError("the guest named memory that it has not got")
         return ctypes.string_at(self._base() + pointer, length)

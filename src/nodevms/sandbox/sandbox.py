@@ -213,7 +213,7 @@ class Sandbox:
         return {
             guest.TRAPPED_GAS: ("ERR_GAS", f"Out of gas: a call may use {limits.gas:,}"),
             guest.TRAPPED: ("ERR_MEMORY", memory),
-            guest.ENDED_NO_MEMORY: ("ERR_MEMORY", memory),
+            guest.ENDED_NO_ROOM: ("ERR_MEMORY", memory),
             guest.INTERRUPTED: ("ERR_INTERRUPTED", "The call was interrupted"),
             guest.ENDED_NEVER_SETTLED: (
                 "ERR_NEVER_SETTLED",
