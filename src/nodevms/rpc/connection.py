@@ -121,7 +121,9 @@ class Connection:
         slowly after ``stall_seconds``.
         """
         self._flush()
-        await self._taken()
+        if not await self._taken():
+            self._transport.abort()
+            return
         self._loop.call_later(self._limits.linger_seconds, self._transport.abort)
         if not self._socket.is_cut:
             await self._socket.close(code=code, message=close_payload(code, reason)[2:])
@@ -134,17 +136,18 @@ class Connection:
         if self._transport.get_write_buffer_size() > self._limits.outgoing_bytes_max:
             self._cut(f"More than {self._limits.outgoing_bytes_max:,} bytes of answers unread.")
 
-    async def _taken(self) -> None:
-        """Wait until the client has read what was sent, as long as it reads at all."""
+    async def _taken(self) -> bool:
+        """Wait until the client has read what was sent; False when it does not go on reading."""
         now = self._loop.time()
         end, moved, left = now + self._limits.stall_seconds, now, -1
         while (size := self._transport.get_write_buffer_size()) and now < end:
             if size != left:
                 moved, left = now, size
             elif now - moved > self._limits.linger_seconds:
-                return
+                return False
             await asyncio.sleep(0.05)
             now = self._loop.time()
+        return not size
 
     async def _wait_for_reader(self) -> None:
         try:
