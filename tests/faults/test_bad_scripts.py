@@ -46,7 +46,7 @@ BAD_SCRIPTS: dict[str, tuple[bytes, str]] = {
     ),
     "endless allocation while loading": (
         b"const a = []; for (;;) a.push(new Uint8Array(1e6))",
-        "bad.js: InternalError: out of memory",
+        f"Out of memory or stack: a call may use 67,108,864 bytes, {LIMIT}",
     ),
     "endless recursion while loading": (
         b"const f = () => f() + 1; f()",
