@@ -48,7 +48,16 @@ class DictHost:
             return b'{"value":{"mode":33188,"size":2,"blocks":1,"mtime":5,"ctime":5}}'
         elif name == "readdir":
             names = sorted(self.files)
-            return json.dumps({"value": [{"name": n, "stat": {"mode": 0o40755, "mtime": 1, "ctime": 1}} for n in names] if arguments[1]["stat"] else names}).encode()
+            return json.dumps(
+                {
+                    "value": [
+                        {"name": n, "stat": {"mode": 0o40755, "mtime": 1, "ctime": 1}}
+                        for n in names
+                    ]
+                    if arguments[1]["stat"]
+                    else names
+                }
+            ).encode()
         return b'{"value":null}'
 
 

@@ -30,7 +30,10 @@ def test_the_globals_beyond_the_language(run: Run) -> None:
     ("expression", "value"),
     [
         ("[typeof process, typeof require, typeof global]", ["undefined"] * 3),
-        ("[typeof __filename, typeof __dirname, typeof module, typeof exports]", ["undefined", "undefined", "object", "object"]),
+        (
+            "[typeof __filename, typeof __dirname, typeof module, typeof exports]",
+            ["undefined", "undefined", "object", "object"],
+        ),
         ("(function () { return this }).call() === globalThis", True),
         ("new URL('../b?d=1', 'http://ü.example/a/').href", "http://xn--tda.example/b?d=1"),
         ("new URLSearchParams({a: 'x y'}).toString()", "a=x+y"),
@@ -121,8 +124,8 @@ def test_randomness_comes_from_one_seed_a_call(run: Run) -> None:
 )
 def test_system_cannot_be_changed(run: Run, change: str) -> None:
     machine = run(
-        "exports.f = () => { 'use strict'; %s }; exports.g = () => "
-        "[System.caller, typeof System.files.readFile, Object.keys(System)]" % change
+        f"exports.f = () => {{ 'use strict'; {change} }}; exports.g = () => "
+        "[System.caller, typeof System.files.readFile, Object.keys(System)]"
     )
     assert machine.error("f")["name"] == "TypeError"
     assert machine.value("g", caller="bob") == [{"id": "bob"}, "function", ["files", "caller"]]

@@ -131,7 +131,9 @@ def test_state_in_memory_lives_from_call_to_call(run: Run) -> None:
 
 
 def test_any_number_of_json_arguments(run: Run) -> None:
-    machine = run("exports.f = (...all) => all; exports.n = function () { return arguments.length }")
+    machine = run(
+        "exports.f = (...all) => all; exports.n = function () { return arguments.length }"
+    )
     values = [1, -0.5, "é\u2028", None, True, [], {"a": {"__proto__": [1]}}, "\U0001f600"]
     assert machine.value("f", *values) == values
     assert machine.value("n") == 0

@@ -44,15 +44,27 @@ def test_results(run: Run, expression: str, result: bytes | None) -> None:
     ("body", "error"),
     [
         ("throw new RangeError('no')", {"name": "RangeError", "message": "no"}),
-        ("throw new (class Mine extends Error { name = 'Mine' })('m')", {"name": "Mine", "message": "m"}),
-        ("throw Object.assign(new Error('x'), {code: 7})", {"name": "Error", "message": "x", "code": 7}),
-        ("throw Object.assign(new Error('x'), {code: 'E\"'})", {"name": "Error", "message": "x", "code": 'E"'}),
+        (
+            "throw new (class Mine extends Error { name = 'Mine' })('m')",
+            {"name": "Mine", "message": "m"},
+        ),
+        (
+            "throw Object.assign(new Error('x'), {code: 7})",
+            {"name": "Error", "message": "x", "code": 7},
+        ),
+        (
+            "throw Object.assign(new Error('x'), {code: 'E\"'})",
+            {"name": "Error", "message": "x", "code": 'E"'},
+        ),
         ("throw Object.assign(new Error('x'), {code: NaN})", {"name": "Error", "message": "x"}),
         ("throw Object.assign(new Error('x'), {code: {a: 1}})", {"name": "Error", "message": "x"}),
         ("throw new DOMException('d', 'AbortError')", {"name": "AbortError", "message": "d"}),
         ("throw new AggregateError([1], 'all')", {"name": "AggregateError", "message": "all"}),
         ("const e = new Error('x'); e.name = 5; throw e", {"name": "Error", "message": "x"}),
-        ("const e = new Error(); Object.defineProperty(e, 'message', {get () { throw 1 }}); throw e", {"name": "Error", "message": ""}),
+        (
+            "const e = new Error(); Object.defineProperty(e, 'message', {get () { throw 1 }}); throw e",
+            {"name": "Error", "message": ""},
+        ),
         ("throw new Error('\\ud800')", {"name": "Error", "message": "\ud800"}),
         ("throw 'text'", {"value": "text"}),
         ("throw {a: 1}", {"value": {"a": 1}}),
@@ -68,7 +80,10 @@ def test_results(run: Run, expression: str, result: bytes | None) -> None:
         ("return {get then () { throw new Error('then') }}", {"name": "Error", "message": "then"}),
         ("return {toJSON () { throw new Error('json') }}", {"name": "Error", "message": "json"}),
         ("return {get a () { throw new Error('getter') }}", {"name": "Error", "message": "getter"}),
-        ("return new Proxy({}, {ownKeys () { throw new Error('trap') }})", {"name": "Error", "message": "trap"}),
+        (
+            "return new Proxy({}, {ownKeys () { throw new Error('trap') }})",
+            {"name": "Error", "message": "trap"},
+        ),
         ("return 10n", {"name": "TypeError", "message": "BigInt are forbidden in JSON.stringify"}),
         ("const a = {}; a.a = a; return a", {"name": "TypeError", "message": "circular reference"}),
     ],
@@ -92,7 +107,10 @@ def test_errors_are_told_as_the_log_has_them_and_undo_nothing(
         ("\ufeff#!/usr/bin/env node\r\nexports.f = () => {\r\n  null.x\r\n}", [3]),
         ("const g = () => {\n  throw new Error('x')\n}\nexports.f = () => {\n  g()\n}", [2, 5]),
         ("exports.f = async () => {\n  await 1\n  throw new Error('x')\n}", [3]),
-        ("exports.f = () => new Promise((_, no) => {\n  setTimeout(() => {\n    no(new Error('x'))\n  })\n})", [3]),
+        (
+            "exports.f = () => new Promise((_, no) => {\n  setTimeout(() => {\n    no(new Error('x'))\n  })\n})",
+            [3],
+        ),
         ("exports.f = async () => {\n  await System.files.readFile('/no')\n}", [2]),
         ("exports.f = () =>\n  [1].map(() => {\n    throw new Error('x')\n  })", [3, 2]),
     ],
@@ -114,7 +132,9 @@ def test_a_stack_begins_with_the_error_as_in_node(run: Run) -> None:
            exports.odd = () => Object.defineProperty(new Error(), 'message', {get () { throw 1 }}).stack"""
     )
     assert machine.value("own") == "TypeError: why\n    at <anonymous> (script.js:1:25)"
-    assert str(machine.value("host")).startswith("NotFoundError: no such file\n    at <anonymous> (script.js:2:")
+    assert str(machine.value("host")).startswith(
+        "NotFoundError: no such file\n    at <anonymous> (script.js:2:"
+    )
     assert str(machine.value("set")).endswith("\nmore")
     assert str(machine.value("odd")).startswith("Error\n    at ")
 
