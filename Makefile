@@ -26,7 +26,7 @@ format: ## Let ruff lay out the code
 
 bench: ## Print calls a second beside the original's, and what the engine and the files cost
 	$(RUN) python bench/calls.py
-	@for part in state drive; do echo; echo "bench/$$part.py"; $(RUN) python bench/$$part.py; done
+	@for part in engine state drive; do echo; echo "bench/$$part.py"; $(RUN) python bench/$$part.py; done
 
 lock: ## Resolve all dependencies anew
 	tools/lock

@@ -35,7 +35,7 @@ def test_they_cover_what_they_should() -> None:
     }
     calls = [call for path in VECTORS for call in json.loads(path.read_bytes())["calls"]]
     assert len(calls) > 100
-    codes = {code for code in ("ERR_GAS", "ERR_MEMORY", "ERR_NEVER_SETTLED", "ERR_RESULT_SIZE")}
+    codes = {"ERR_GAS", "ERR_MEMORY", "ERR_NEVER_SETTLED", "ERR_RESULT_SIZE"}
     assert {c for c in codes for call in calls if c in call.get("error", "")} == codes
 
 
