@@ -92,10 +92,13 @@ def _run_prompt(url: str, user: str | None, timeout: float) -> None:
         click.echo("You can use 'client' object to access the backend.")
         folder = Path(platformdirs.user_state_dir("nodevms", appauthor=False))
         for text in Terminal(session, folder).inputs():
-            if not is_command(text):
-                session.evaluate(text)
-            elif not run_command(text, link):
-                return
+            try:
+                if not is_command(text):
+                    session.evaluate(text)
+                elif not run_command(text, link):
+                    return
+            except KeyboardInterrupt:
+                continue
 
 
 @contextmanager

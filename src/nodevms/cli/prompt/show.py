@@ -7,6 +7,7 @@ from typing import Final
 
 import click
 
+from nodevms.cli.printable import printable
 from nodevms.cli.prompt.failure import Failure
 from nodevms.cli.prompt.session import Screen
 
@@ -57,7 +58,7 @@ class TextScreen(Screen):
 
     def value(self, text: str) -> None:
         """Print a value."""
-        click.echo(coloured(text))
+        click.echo(coloured(printable(text)))
 
     def string(self, text: str) -> None:
         """Print a string as it is."""
@@ -74,10 +75,10 @@ class TextScreen(Screen):
     def failure(self, failure: Failure) -> None:
         """Print what went wrong."""
         title, below = failure.lines()
-        click.secho(title, fg="red", err=True)
+        click.secho(printable(title), fg="red", err=True)
         for line in below:
-            click.echo(line, err=True)
+            click.echo(printable(line), err=True)
 
     def notice(self, text: str) -> None:
         """Print a sentence about the session."""
-        click.secho(text, fg="yellow", err=True)
+        click.secho(printable(text), fg="yellow", err=True)
