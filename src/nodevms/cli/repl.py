@@ -57,7 +57,7 @@ def command(
 def _run_one(url: str, user: str | None, timeout: float, expression: str, form: Form) -> int:
     from nodevms.cli.prompt.show import TextScreen
 
-    with _session(url, user, timeout, TextScreen(values_only=True)) as (session, _):
+    with _session(url, user, timeout, TextScreen(_colour(), values_only=True)) as (session, _):
         failure = session.evaluate(expression, form)
         failed_later = _fire_timers(session)
         return max(failure.exit_code if failure else 0, failed_later)
@@ -69,7 +69,7 @@ def _run_piped(url: str, user: str | None, timeout: float) -> int:
     from nodevms.cli.prompt.show import TextScreen
 
     worst = 0
-    with _session(url, user, timeout, TextScreen()) as (session, link):
+    with _session(url, user, timeout, TextScreen(_colour())) as (session, link):
         for text in inputs_of(sys.stdin, session.check):
             if is_command(text):
                 if not run_command(text, link):
@@ -87,7 +87,7 @@ def _run_prompt(url: str, user: str | None, timeout: float) -> None:
     from nodevms.cli.prompt.terminal import Terminal
 
     click.echo("Connecting...")
-    with _session(url, user, timeout, TextScreen()) as (session, link):
+    with _session(url, user, timeout, TextScreen(_colour())) as (session, link):
         click.echo("Connected.")
         click.echo("You can use 'client' object to access the backend.")
         folder = Path(platformdirs.user_state_dir("nodevms", appauthor=False))
@@ -99,6 +99,10 @@ def _run_prompt(url: str, user: str | None, timeout: float) -> None:
                     return
             except KeyboardInterrupt:
                 continue
+
+
+def _colour() -> bool | None:
+    return click.get_current_context().color
 
 
 @contextmanager
