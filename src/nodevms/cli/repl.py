@@ -70,7 +70,8 @@ def _run_piped(url: str, user: str | None, timeout: float) -> int:
 
     worst = 0
     with _session(url, user, timeout, TextScreen(_colour())) as (session, link):
-        for text in inputs_of(sys.stdin, session.check):
+        lines = (line.decode("utf-8", "replace") for line in sys.stdin.buffer)
+        for text in inputs_of(lines, session.check):
             if is_command(text):
                 if not run_command(text, link):
                     return worst

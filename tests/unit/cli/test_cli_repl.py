@@ -170,6 +170,7 @@ def test_an_expression_prints_its_value_and_nothing_else(
         ),
         (["-e", "setTimeout(() => nope, 1); 1"], 1, "nope is not defined"),
         (["-e", "10n", "--json"], 1, "BigInt"),
+        (["-e", "client.fail('alone'); 5"], 1, "Uncaught (in promise) RangeError: alone"),
         (["--json"], 2, "--json needs -e"),
         (["-e"], 2, "requires an argument"),
         (["--timeout", "0"], 2, "--timeout"),
@@ -181,6 +182,11 @@ def test_an_expression_that_fails_says_so_with_its_exit_code(
     done = nodevms("repl", backend.address, *arguments)
     assert done.exit_code == exit_code
     assert told in done.stderr
+
+
+def test_a_pipe_may_hold_any_bytes(backend: Serving, nodevms: Nodevms) -> None:
+    done = nodevms("repl", backend.address, input=b"'\xff\xc3\xb6'.length\r\n1\n")
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "2\n1\n", "")
 
 
 def test_nobody_there_is_exit_code_3_and_no_address_is_2(nodevms: Nodevms) -> None:

@@ -24,6 +24,9 @@ LIMITS: Final = Limits(
     console_bytes=64 * 1024 * 1024,
 )
 Form = Literal["shown", "raw", "json"]
+_UNCAUGHT: Final = "Uncaught (in promise) "
+"""How the engine begins when nobody waited for a promise that was rejected."""
+
 INTERRUPT_SECONDS: Final = 0.1
 """How soon Ctrl-C stops a computation, at the latest."""
 
@@ -146,7 +149,10 @@ class Session:
 
     def console(self, level: str, text: str) -> None:
         """Hear what was printed; see :class:`nodevms.cli.prompt.host.Told`."""
-        self._screen.console(level, self._inputs.tidy(text))
+        if level == "error" and text.startswith(_UNCAUGHT):
+            self._fail(Failure(self._inputs.tidy(text)))
+        else:
+            self._screen.console(level, self._inputs.tidy(text))
 
     def failed(self, told: Mapping[str, object] | None, text: str) -> None:
         """Hear of an error; see :class:`nodevms.cli.prompt.host.Told`."""
