@@ -168,7 +168,7 @@ def test_call_and_info_round_it_off(place: Path) -> None:
         assert again.returncode == 1
         assert "File already exists" in again.stderr
         unknown = nodevms("call", server.address, "init")
-        assert unknown.returncode == 1
+        assert unknown.returncode == 2
         served = json.loads(nodevms("info", server.address, "--json").stdout)
     stored = json.loads(nodevms("info", "photos", "--json").stdout)
     assert served["title"] == stored["title"] == "Album"

@@ -57,7 +57,7 @@ def command(
 def _run_one(url: str, user: str | None, timeout: float, expression: str, form: Form) -> int:
     from nodevms.cli.prompt.show import TextScreen
 
-    with _session(url, user, timeout, TextScreen(values_only=True)) as (session, _):
+    with _session(url, user, timeout, TextScreen(_colour(), values_only=True)) as (session, _):
         failure = session.evaluate(expression, form)
         failed_later = _fire_timers(session)
         return max(failure.exit_code if failure else 0, failed_later)
@@ -69,8 +69,9 @@ def _run_piped(url: str, user: str | None, timeout: float) -> int:
     from nodevms.cli.prompt.show import TextScreen
 
     worst = 0
-    with _session(url, user, timeout, TextScreen()) as (session, link):
-        for text in inputs_of(sys.stdin, session.check):
+    with _session(url, user, timeout, TextScreen(_colour())) as (session, link):
+        lines = (line.decode("utf-8", "replace") for line in sys.stdin.buffer)
+        for text in inputs_of(lines, session.check):
             if is_command(text):
                 if not run_command(text, link):
                     return worst
@@ -87,15 +88,22 @@ def _run_prompt(url: str, user: str | None, timeout: float) -> None:
     from nodevms.cli.prompt.terminal import Terminal
 
     click.echo("Connecting...")
-    with _session(url, user, timeout, TextScreen()) as (session, link):
+    with _session(url, user, timeout, TextScreen(_colour())) as (session, link):
         click.echo("Connected.")
         click.echo("You can use 'client' object to access the backend.")
         folder = Path(platformdirs.user_state_dir("nodevms", appauthor=False))
         for text in Terminal(session, folder).inputs():
-            if not is_command(text):
-                session.evaluate(text)
-            elif not run_command(text, link):
-                return
+            try:
+                if not is_command(text):
+                    session.evaluate(text)
+                elif not run_command(text, link):
+                    return
+            except KeyboardInterrupt:
+                continue
+
+
+def _colour() -> bool | None:
+    return click.get_current_context().color
 
 
 @contextmanager

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import ssl
 from dataclasses import dataclass
 from typing import Self
 
@@ -185,4 +187,9 @@ async def _refusal(session: aiohttp.ClientSession, address: BackendURL, error: E
             return f"{reason}, {json.loads(text)['error']['message']}"
         except (aiohttp.ClientError, OSError, ValueError, LookupError, TypeError):
             return reason
+    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, ssl.SSLError):
+        return f"no TLS there ({str(error.os_error.reason).lower().replace('_', ' ')})"
+    if isinstance(error, aiohttp.ClientConnectorError) and (number := error.os_error.errno):
+        # Without the addresses and options that aiohttp adds; a resolver's numbers are negative.
+        return os.strerror(number).lower() if number > 0 else str(error.os_error.strerror).lower()
     return str(error) or type(error).__name__

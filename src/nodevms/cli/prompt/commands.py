@@ -7,6 +7,7 @@ from typing import Final
 
 import click
 
+from nodevms.cli.printable import printable
 from nodevms.cli.prompt.link import Link
 from nodevms.errors import NodeVMSError
 
@@ -37,7 +38,7 @@ def run_command(text: str, link: Link) -> bool:
         return False
     if name == ".methods":
         for method, parameters in link.parameters.items():
-            click.echo(signature(f"client.{method}", parameters))
+            click.echo(printable(signature(f"client.{method}", parameters)))
     elif name == ".info":
         try:
             _print_info(link)
@@ -55,10 +56,10 @@ def run_command(text: str, link: Link) -> bool:
 def _print_info(link: Link) -> None:
     info = link.info
     click.echo(f"Address:  {link.address}")
-    click.echo(f"Title:    {info.title}")
-    click.echo(f"Files:    {info.files_archive_url}")
-    click.echo(f"Call log: {info.call_log_url}")
-    click.echo(f"Script:   sha256:{info.code_hash}, begun at entry {info.epoch}")
+    click.echo(f"Title:    {printable(info.title)}")
+    click.echo(f"Files:    {printable(info.files_archive_url)}")
+    click.echo(f"Call log: {printable(info.call_log_url)}")
+    click.echo(f"Script:   sha256:{printable(info.code_hash)}, begun at entry {info.epoch}")
     click.echo(f"Callers:  {'whoever they say they are' if info.debug else 'nobody'}")
 
 

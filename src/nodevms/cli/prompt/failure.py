@@ -102,7 +102,8 @@ class Inputs:
         places = self._places(str(told.get("stack") or ""))
         if message == "not a function" and places and (callee := places[0].callee):
             message = f"{callee} is not a function"
-        title = f"{name} [{code}]" if code is not None and str(code) not in message else name
+        shows_code = code is not None and origin != "connection" and str(code) not in message
+        title = f"{name} [{code}]" if shows_code else name
         failure = Failure(
             f"{title}: {message}" if message else title,
             code=code if isinstance(code, str | float) else None,

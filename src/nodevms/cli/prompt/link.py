@@ -13,7 +13,8 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, Final, TypeVar
 
-from nodevms.errors import CouldNotCheckError, NodeVMSError
+from nodevms.cli.discover import parameters_of
+from nodevms.errors import NodeVMSError
 from nodevms.rpc import (
     BackendInfo,
     CallOutcomeUnknownError,
@@ -118,8 +119,7 @@ class Link:
         client = RPCClient(timeout_seconds=self._timeout_seconds)
         await client.connect(self._url, self._user)
         try:
-            names = dict.fromkeys(client.info.methods, ()) if client.info else {}
-            self.parameters = names | await _parameters(client)
+            self.parameters = await parameters_of(client)
         except BaseException:
             await client.close()
             raise
@@ -150,18 +150,6 @@ class Link:
             self._client, self.changed = client, True
             self._notice(_what_changed(before, after))
             return client
-
-
-async def _parameters(client: RPCClient) -> dict[str, tuple[str, ...]]:
-    """Return what ``rpc.discover`` says; nothing where the server does not answer it."""
-    try:
-        document = json.loads((await client.request("rpc.discover")).result or b"{}")
-        return {
-            str(method["name"]): tuple(str(one["name"]) for one in method["params"])
-            for method in document["methods"]
-        }
-    except (RemoteError, CouldNotCheckError, LookupError, TypeError, ValueError, RecursionError):
-        return {}
 
 
 def _what_changed(before: BackendInfo | None, after: BackendInfo | None) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import resources
 from typing import Any, Final, Literal
 
@@ -17,13 +19,16 @@ from nodevms.vm.engine_thread import start_engine_thread
 
 LIMITS: Final = Limits(
     gas=10**12,
-    memory_bytes=512 * 1024 * 1024,
+    memory_bytes=256 * 1024 * 1024,
     result_bytes=16 * 1024 * 1024,
     console_bytes=64 * 1024 * 1024,
 )
 Form = Literal["shown", "raw", "json"]
+_UNCAUGHT: Final = "Uncaught (in promise) "
+"""How the engine begins when nobody waited for a promise that was rejected."""
+
 INTERRUPT_SECONDS: Final = 0.1
-"""How soon an interruption that came between two entries is tried again."""
+"""How soon Ctrl-C stops a computation, at the latest."""
 
 
 class Screen:
@@ -144,7 +149,10 @@ class Session:
 
     def console(self, level: str, text: str) -> None:
         """Hear what was printed; see :class:`nodevms.cli.prompt.host.Told`."""
-        self._screen.console(level, self._inputs.tidy(text))
+        if level == "error" and text.startswith(_UNCAUGHT):
+            self._fail(Failure(self._inputs.tidy(text)))
+        else:
+            self._screen.console(level, self._inputs.tidy(text))
 
     def failed(self, told: Mapping[str, object] | None, text: str) -> None:
         """Hear of an error; see :class:`nodevms.cli.prompt.host.Told`."""
@@ -203,7 +211,7 @@ class Session:
             host.abandon()
 
     def _run(self, work: Callable[[], Outcome]) -> Outcome:
-        """Run it on an engine's thread; Ctrl-C interrupts it, and never this wait."""
+        """Run it on an engine's thread; Ctrl-C interrupts the work and never this wait."""
         results: list[Outcome] = []
         errors: list[BaseException] = []
         done = threading.Event()
@@ -216,16 +224,24 @@ class Session:
             finally:
                 done.set()
 
-        start_engine_thread(run)
-        interrupted = False
-        while not done.is_set():
-            try:
-                if interrupted:
-                    self._host.interrupt()
+        with _sigint_calls(self._host.interrupt):
+            start_engine_thread(run)
+            while not done.wait(INTERRUPT_SECONDS):
+                if self._host.interrupted:
                     self._sandbox.interrupt()
-                done.wait(INTERRUPT_SECONDS if interrupted else None)
-            except KeyboardInterrupt:
-                interrupted = True
         if errors:
             raise errors[0]
         return results[0]
+
+
+@contextmanager
+def _sigint_calls(interrupt: Callable[[], None]) -> Iterator[None]:
+    """Let SIGINT call a function instead of raising KeyboardInterrupt at any place of ours."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, lambda _number, _frame: interrupt())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,4 +1,4 @@
-"""Values and errors as text for people, coloured where a terminal takes it."""
+"""Values and errors as text for people, coloured where that is wanted."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Final
 
 import click
 
+from nodevms.cli.printable import printable
 from nodevms.cli.prompt.failure import Failure
 from nodevms.cli.prompt.session import Screen
 
@@ -46,22 +47,25 @@ def coloured(text: str) -> str:
 
 
 class TextScreen(Screen):
-    """Standard output for values, standard error for the rest; click strips colours off terminals.
+    """Standard output for values, standard error for the rest.
 
     Args:
+        colour: Whether to colour; None for terminals only. It is passed on with every text, since
+            click's context ends at this thread, and a session shows things on others.
         values_only: Keep what the input prints itself away from standard output as well.
     """
 
-    def __init__(self, *, values_only: bool = False) -> None:
+    def __init__(self, colour: bool | None, *, values_only: bool = False) -> None:
+        self._colour = colour
         self._values_only = values_only
 
     def value(self, text: str) -> None:
         """Print a value."""
-        click.echo(coloured(text))
+        click.echo(coloured(printable(text)), color=self._colour)
 
     def string(self, text: str) -> None:
         """Print a string as it is."""
-        click.echo(text)
+        click.echo(text, color=True)
 
     def json(self, text: str) -> None:
         """Print JSON text."""
@@ -69,15 +73,15 @@ class TextScreen(Screen):
 
     def console(self, level: str, text: str) -> None:
         """Print what the input printed."""
-        click.echo(text, err=self._values_only or level in _TO_STDERR)
+        click.echo(text, err=self._values_only or level in _TO_STDERR, color=True)
 
     def failure(self, failure: Failure) -> None:
         """Print what went wrong."""
         title, below = failure.lines()
-        click.secho(title, fg="red", err=True)
+        click.secho(printable(title), fg="red", err=True, color=self._colour)
         for line in below:
-            click.echo(line, err=True)
+            click.echo(printable(line), err=True)
 
     def notice(self, text: str) -> None:
         """Print a sentence about the session."""
-        click.secho(text, fg="yellow", err=True)
+        click.secho(printable(text), fg="yellow", err=True, color=self._colour)

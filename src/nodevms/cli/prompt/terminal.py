@@ -67,7 +67,7 @@ class Terminal:
             if is_command(text) or not needs_more(text, self._session.check):
                 buffer.validate_and_handle()
             else:
-                buffer.newline(copy_margin=True)
+                buffer.newline(copy_margin=False)
 
         return keys
 
