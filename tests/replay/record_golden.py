@@ -155,6 +155,7 @@ def spoilt(directory: Path) -> None:
 
 
 RECORDINGS: dict[str, Callable[[Engine, Path], object]] = {
+    "honest-counter": backends.counter,
     "honest-everything": everything,
     "honest-files": files,
     "honest-epochs": epochs,
