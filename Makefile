@@ -3,7 +3,7 @@ UV := $(shell tools/uv)
 RUN := $(UV) run --quiet --group dev
 NODE_BIN = $(CURDIR)/.venv/bin
 
-.PHONY: help demo test lint format lock guest guest-check bench node_modules clean
+.PHONY: help demo test lint format lock guest guest-check bench golden node_modules clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,6 +39,9 @@ guest-check: ## Prove that a rebuild gives the committed guest, byte for byte
 	mkdir -p .build && $(NODE_BIN)/python guest/build.py .build/guest.wasm
 	cmp .build/guest.wasm src/nodevms/sandbox/guest.wasm
 	@echo "The committed guest is what its source builds."
+
+golden: ## Record the golden logs anew, after a change of the engine before its release
+	$(RUN) python tests/replay/record_golden.py
 
 node_modules: tests/peers/node_modules/.package-lock.json
 

@@ -7,10 +7,13 @@ from typing import Final
 
 from nodevms.archive import Change, DriveChecker, DrivePublication, publications
 from nodevms.archive.messages import encode_index
-from nodevms.audit.divergence import EntryFalseError
+from nodevms.audit.divergence import EntryFalseError, EntryUncheckedError
 from nodevms.errors import ProvedFalseError
 from nodevms.feed import Feed
 from nodevms.vm.publication import NetChanges
+
+UNPUBLISHED_MAX: Final = 1_000_000
+"""Twenty times what an honest publisher lets gather; about 500 bytes of memory each."""
 
 
 class PublishedDrive:
@@ -39,8 +42,15 @@ class PublishedDrive:
 
         Raises:
             ProvedFalseError: The publication is not what the log leads to.
+            CouldNotCheckError: More is unpublished than this program keeps in memory.
         """
         self._net.add(changes, time_ms)
+        if len(self._net) > UNPUBLISHED_MAX:
+            raise EntryUncheckedError(
+                f"entry {seq}: more than {UNPUBLISHED_MAX:,} changed paths were not published",
+                entry=seq,
+                code="ceiling",
+            )
         while self._next is not None and self._next.marker == seq + 1:
             try:
                 self._checker.check(self._next, self._net.take())
