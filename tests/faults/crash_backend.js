@@ -7,5 +7,6 @@ exports.put = async (n, text) => {
   await fs.writeFile(`/calls/${n % 50}`, `${n} ${text}`)
   return { n, total, inMemory: ++inMemory }
 }
+exports.note = n => ({ n })
 exports.read = path => fs.readFile(path)
 exports.total = () => fs.readFile('/total', 'json')

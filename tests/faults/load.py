@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections import Counter
 from itertools import count
@@ -41,7 +40,7 @@ class Load:
             for _ in range(IN_FLIGHT):
                 await self._send(wire)
             async for message in wire:
-                self._note(json.loads(message.data))
+                self.note(json.loads(message.data))
                 if len(self.acknowledged) >= wanted:
                     server.process.kill()
                 try:
@@ -56,7 +55,8 @@ class Load:
         )
         await wire.send_str(text)
 
-    def _note(self, answer: Any) -> None:
+    def note(self, answer: Any) -> None:
+        """Remember an answer."""
         kind = self.refused if "error" in answer else self.acknowledged
         kind[answer["id"]] = answer
 
@@ -81,8 +81,3 @@ def entries_of(directory: Path | str) -> list[Entry]:
     entries = list(log.list())
     log.close()
     return entries
-
-
-async def settle() -> None:
-    """Let what is ready run."""
-    await asyncio.sleep(0)

@@ -10,7 +10,7 @@ import random
 import shutil
 from pathlib import Path
 
-from command_line import PATIENCE_S, call_with_npm_client, nodevms, serving, start
+from command_line import PATIENCE_S, call_with_npm_client, in_process, serving, start
 from load import SCRIPT, Load, entries_of
 
 from nodevms.archive import Publisher
@@ -38,8 +38,8 @@ async def test_what_was_acknowledged_survives_every_kill(place: Path) -> None:
         total = len(entries) - len(starts)
         assert total >= len(load.acknowledged) > ROUNDS
         assert call_with_npm_client(server.address, ("total", [])) == [{"value": total}]
-    done = nodevms("verify", "crash", "--json")
-    assert done.returncode == 0, done.stdout
+    done = in_process("verify", "crash", "--json")
+    assert done.exit_code == 0, done.stdout
     assert json.loads(done.stdout)["filesLag"] == 0  # what the kills left out was published
 
 
@@ -61,4 +61,4 @@ def test_a_publication_that_a_crash_left_out_is_made_at_the_next_start(place: Pa
     metadata.close()
     content.close()
     assert marker == 5  # init, three calls, the restart
-    assert nodevms("verify", "crash").returncode == 0
+    assert in_process("verify", "crash").exit_code == 0

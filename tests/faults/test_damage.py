@@ -10,11 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
-from command_line import PATIENCE_S, call_with_npm_client, nodevms, serving, start
+from command_line import PATIENCE_S, call_with_npm_client, in_process, serving, start
 from load import SCRIPT, entries_of
-
-from nodevms.cli import main
 
 CALLS = 30
 TEXT = "y" * 2000
@@ -95,10 +92,9 @@ def test_an_index_is_made_again(copied: Callable[[Path], Path], killed: Path, ho
     INDEX[how](copied(killed))
     with serving(SCRIPT, "--dir", "backend") as server:
         assert server.log() == ""
-        assert call_with_npm_client(server.address, ("put", [CALLS, TEXT])) == [
-            {"value": {"n": CALLS, "total": CALLS + 1, "inMemory": 1}}
-        ]
-    assert nodevms("verify", "backend").returncode == 0
+        done = in_process("call", server.address, "put", str(CALLS), TEXT)
+        assert json.loads(done.output) == {"n": CALLS, "total": CALLS + 1, "inMemory": 1}
+    assert in_process("verify", "backend").exit_code == 0
 
 
 def checkpointed(folder: Path) -> None:
@@ -125,7 +121,7 @@ def test_damage_that_is_found_while_calls_run_is_mended_by_itself(
         assert answers[-1]["value"]["total"] == CALLS + 1
     load_calls = [entry for entry in entries_of("backend") if hasattr(entry, "call")]
     assert len(load_calls) == CALLS + 1
-    assert nodevms("verify", "backend").returncode == 0
+    assert in_process("verify", "backend").exit_code == 0
 
 
 TORN: dict[str, Damage] = {
@@ -144,9 +140,9 @@ def test_a_torn_last_batch_is_cut(copied: Callable[[Path], Path], killed: Path, 
     TORN[what](copied(killed))
     with serving(SCRIPT, "--dir", "backend") as server:
         assert server.log() == ""
-        done = CliRunner().invoke(main, ["call", server.address, "put", "100", "x"])
+        done = in_process("call", server.address, "put", "100", "x")
         assert json.loads(done.output)["total"] == CALLS  # one less, and one more
-    assert nodevms("verify", "backend").returncode == 0
+    assert in_process("verify", "backend").exit_code == 0
 
 
 def test_a_torn_publication_is_made_again(copied: Callable[[Path], Path], stopped: Path) -> None:
@@ -154,8 +150,8 @@ def test_a_torn_publication_is_made_again(copied: Callable[[Path], Path], stoppe
     cut("files/metadata/data", 3)(folder)
     with serving(SCRIPT, "--dir", "backend") as server:
         assert server.log() == ""
-    done = nodevms("verify", "backend", "--json")
-    assert done.returncode == 0, done.stdout
+    done = in_process("verify", "backend", "--json")
+    assert done.exit_code == 0, done.stdout
     assert json.loads(done.stdout)["filesLag"] == 0
 
 
@@ -239,7 +235,7 @@ def test_other_damage_is_refused_and_nothing_is_changed(
     folder = copied(stopped)
     damage(folder)
     before = content_of(folder)
-    done = CliRunner().invoke(main, ["exec", SCRIPT, "--dir", "backend", "-p", "0"])
+    done = in_process("exec", SCRIPT, "--dir", "backend", "-p", "0")
     assert done.exit_code in (2, 3), done.output
     assert sentence.format(folder) in done.output.replace("\n", " ")
     assert done.output.startswith("nodevms: ")
