@@ -14,6 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from click.testing import CliRunner, Result
+
+from nodevms.cli import main
+
 ROOT = Path(__file__).resolve().parents[1]
 PEERS = ROOT / "tests" / "peers"
 NODE = shutil.which("node", path=str(Path(sys.executable).parent)) or "node"
@@ -91,11 +95,17 @@ def nodevms(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]
     )
 
 
+def in_process(*arguments: str) -> Result:
+    """Run a command in this process, where another one would only cost time."""
+    return CliRunner().invoke(main, list(arguments))
+
+
 def start(*arguments: str, port: str = "0", **options: Any) -> Server:
     """Serve a script; returns when it serves, and raises with its errors when it does not."""
     command = nodevms_command("exec", *arguments, "-p", port)
     output = tempfile.TemporaryFile("w+")  # noqa: SIM115 - the server owns it
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=output, text=True, **options)
+    options.setdefault("stderr", output)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **options)
     assert process.stdout is not None
     lines: list[str] = []
     with process.stdout as printed:

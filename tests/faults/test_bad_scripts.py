@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
-from command_line import call_with_npm_client, example, nodevms, nodevms_command, serving
-
-from nodevms.cli import main
+from command_line import (
+    call_with_npm_client,
+    example,
+    in_process,
+    nodevms,
+    nodevms_command,
+    serving,
+)
 
 COUNTER = example("counter.js")
 LIMITS = ("--limit", "gas=200000000")
@@ -70,7 +75,7 @@ BAD_SCRIPTS: dict[str, tuple[bytes, str]] = {
 
 def refused(*arguments: str, exit_code: int = 2) -> str:
     """Start a server that does not come up, and return what it says."""
-    done = CliRunner().invoke(main, ["exec", *arguments, "-p", "0"])
+    done = in_process("exec", *arguments, "-p", "0")
     assert done.exit_code == exit_code, done.output
     assert done.stdout == ""
     assert done.stderr.startswith("nodevms: ")
@@ -110,7 +115,7 @@ def test_a_bad_upgrade_or_restart_leaves_the_backend_as_it_was(place: Path) -> N
     assert (place / "counter" / "call-log.data").read_bytes() == log
     with serving(COUNTER) as server:
         assert call_with_npm_client(server.address, ("increment", [])) == [{"value": 1}]
-        assert nodevms("verify", server.address).returncode == 0
+        assert in_process("verify", server.address).exit_code == 0
 
 
 def test_a_taken_port_is_found_before_anything_is_recorded(place: Path) -> None:
@@ -187,8 +192,6 @@ os.execv(sys.argv[1], sys.argv[1:])
 @pytest.mark.parametrize("directory", ["locked/new", "locked"])
 def test_a_directory_without_permission_is_refused(place: Path, directory: str) -> None:
     Path("locked").mkdir(mode=0o555)
-    import subprocess
-
     command = [sys.executable, "-c", WITHOUT_PRIVILEGE]
     command += nodevms_command("exec", COUNTER, "--dir", directory, "-p", "0")
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
@@ -213,4 +216,4 @@ def test_what_a_killed_start_left_is_cleared_by_the_next(place: Path) -> None:
     names = {path.name for path in here.iterdir()}
     assert {"backend.json", "call-log.data", "files", "lock", "state.db"} <= names
     assert "backend.json.new" not in names
-    assert nodevms("verify", "here").returncode == 0
+    assert in_process("verify", "here").exit_code == 0

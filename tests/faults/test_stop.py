@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from command_line import PATIENCE_S, Server, nodevms, nodevms_command, serving, start
+from command_line import PATIENCE_S, Server, in_process, nodevms_command, serving, start
 
 from nodevms.rpc.connection import SUBPROTOCOL
 from nodevms.vm import CallLog
@@ -84,7 +84,7 @@ async def test_every_accepted_call_is_answered_logged_and_published(
     assert set(caller.answers) == set(range(300))
     assert len(answered) > 1
     assert calls_of(place / "slow") == [("save" if n else "work", n) for n in answered]
-    done = nodevms("verify", "slow", "--json")
+    done = in_process("verify", "slow", "--json")
     assert json.loads(done.stdout)["filesLag"] == 0
     assert json.loads(done.stdout)["calls"] == len(answered)
 
@@ -106,7 +106,7 @@ async def test_a_second_signal_refuses_what_has_not_begun(place: Path) -> None:
     for n in set(caller.answers) - set(ran):
         assert caller.answers[n]["error"]["code"] == -32004
     assert calls_of(place / "slow") == [("work", n) for n in ran]
-    assert nodevms("verify", "slow").returncode == 0
+    assert in_process("verify", "slow").exit_code == 0
 
 
 def test_a_client_that_never_reads_does_not_hold_up_the_stop(place: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_client_that_never_reads_does_not_hold_up_the_stop(place: Path) -> Non
         assert server.stop() == 0
         raw.close()
     assert len(calls_of(place / "slow")) > 0
-    assert nodevms("verify", "slow").returncode == 0
+    assert in_process("verify", "slow").exit_code == 0
 
 
 SLOW_INIT = """
@@ -160,7 +160,7 @@ async def test_a_stop_while_init_runs_waits_for_its_end(slow_init: str) -> None:
     kinds = [type(entry).__name__ for entry in log.list()]
     log.close()
     assert kinds == ["Init", "Restart"]
-    assert nodevms("verify", "slow").returncode == 0
+    assert in_process("verify", "slow").exit_code == 0
 
 
 def test_a_killed_server_starts_again(place: Path) -> None:
@@ -173,4 +173,4 @@ def test_a_killed_server_starts_again(place: Path) -> None:
     log = CallLog.open("slow")
     assert isinstance(log.get(1), Restart)
     log.close()
-    assert nodevms("verify", "slow").returncode == 0
+    assert in_process("verify", "slow").exit_code == 0

@@ -84,7 +84,11 @@ class Identity:
 
 
 class Backend:
-    """A running script on an open store."""
+    """A running script on an open store.
+
+    Attributes:
+        failure: What the disk did that ends this backend, or None.
+    """
 
     def __init__(
         self,
@@ -99,6 +103,7 @@ class Backend:
         self.identity: Final = identity
         self.limits: Final = limits
         self.epoch = store.log.length
+        self.failure: NodeVMSError | None = None
         self._surroundings = surroundings
         self._time_ms = time_ms
         self._seq = store.log.length
@@ -157,7 +162,7 @@ class Backend:
                 seeds=self._surroundings.seeds,
             )
         except StorageError as error:
-            self._distrust(error)
+            self._note(error)
             raise
         self._show_stack(seq, request.method, executed)
         info = CallInfo(
@@ -181,7 +186,7 @@ class Backend:
         try:
             self.store.write([logged.block for logged in batch])
         except NodeVMSError as error:
-            self._distrust(error)
+            self._note(error)
             unknown = OutcomeUnknownError(
                 f"the call may or may not have been logged: {error}",
                 hint="Look at the call log before you call again.",
@@ -196,8 +201,9 @@ class Backend:
         self._execution.close()
         self.store.close()
 
-    def _distrust(self, error: NodeVMSError) -> None:
-        """Have a damaged index made again when the backend is opened again."""
+    def _note(self, error: NodeVMSError) -> None:
+        """Remember why it ends, and have a damaged index made again by the next start."""
+        self.failure = error
         if error.code == DAMAGED:
             self.store.distrust_index()
 

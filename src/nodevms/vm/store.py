@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from typing import Final, Protocol, TypeVar
 
-from nodevms.archive import Change, FeedContents, State, create_drive, remove_index
+from nodevms.archive import FeedContents, State, create_drive, remove_index
 from nodevms.archive.index_file import DAMAGED
 from nodevms.errors import StorageError
 from nodevms.feed import Feed, KeyPair, dat_url
+from nodevms.vm.consistency import check_consistency, drive_publisher
 from nodevms.vm.directory import (
     DIRECTORY_FORMAT,
     LOG_PREFIX,
@@ -23,34 +24,13 @@ from nodevms.vm.directory import (
     storage_errors,
     write_description,
 )
-from nodevms.vm.entries import ChangeItem, Entry, decode, time_of
+from nodevms.vm.entries import Entry, decode, time_of
+from nodevms.vm.entry_changes import changes_of
 from nodevms.vm.errors import DirectoryError
 
 FLUSH_ENTRIES: Final = 1000
 
 Progress = Callable[[int, int], None]
-
-
-def changes_of(entry: Entry) -> tuple[Change, ...]:
-    """Return what an entry says that it did to the files."""
-    items = entry.result.changes
-    return tuple(_change(item) for item in items) if isinstance(items, tuple) else ()
-
-
-def _change(item: ChangeItem) -> Change:
-    if item.kind == "file":
-        if (
-            not isinstance(item.size, int)
-            or not isinstance(item.sha256, str)
-            or not isinstance(item.block, int)
-        ):
-            raise StorageError(f"the entry's change of {item.path} is incomplete", fatal=True)
-        return Change(item.path, "file", item.size, bytes.fromhex(item.sha256), item.block)
-    if item.kind == "folder":
-        return Change(item.path, "folder")
-    if item.kind == "deleted":
-        return Change(item.path, "deleted")
-    raise StorageError(f"the entry's change of {item.path} has no known kind", fatal=True)
 
 
 class Store:
@@ -72,6 +52,7 @@ class Store:
         self.content = content
         self.contents = FeedContents(content)
         self.state = state
+        self.publisher = drive_publisher(metadata, content)
         self._lock = lock
         self._index_is_damaged = False
 
@@ -104,17 +85,13 @@ class Store:
             for folder in (layout.metadata, layout.content):
                 folder.mkdir(parents=True)
         with ExitStack() as opened:
-            store = cls(
-                layout,
-                lock,
-                log=_kept(opened, Feed.create(layout.root, LOG_PREFIX, log_keys)),
-                metadata=_kept(opened, Feed.create(layout.metadata, "", files_keys)),
-                content=_kept(
-                    opened, Feed.create(layout.content, "", files_keys.content_key_pair())
-                ),
-                state=_kept(opened, State.open(layout.state)),
-            )
-            create_drive(store.metadata, store.content.key)
+            log = _kept(opened, Feed.create(layout.root, LOG_PREFIX, log_keys))
+            metadata = _kept(opened, Feed.create(layout.metadata, "", files_keys))
+            content_keys = files_keys.content_key_pair()
+            content = _kept(opened, Feed.create(layout.content, "", content_keys))
+            create_drive(metadata, content.key)
+            state = _kept(opened, State.open(layout.state))
+            store = cls(layout, lock, log=log, metadata=metadata, content=content, state=state)
             opened.pop_all()
         return store
 
@@ -132,15 +109,16 @@ class Store:
         lock = WriterLock(layout)
         with ExitStack() as opened:
             opened.callback(lock.release)
+            check_consistency(layout)
             store = cls(
                 layout,
                 lock,
                 log=_kept(opened, Feed.open(layout.root, LOG_PREFIX, writable=True)),
                 metadata=_kept(opened, Feed.open(layout.metadata, "", writable=True)),
                 content=_kept(opened, Feed.open(layout.content, "", writable=True)),
-                state=_open_state(layout),
+                state=_kept(opened, _open_state(layout)),
             )
-            opened.callback(store._close_state)
+            opened.callback(store._close_state)  # perhaps another one than that
             store._check_keys(description)
             try:
                 store._catch_up(progress)
@@ -269,7 +247,11 @@ def _open_state(layout: Layout) -> State:
         return State.open(layout.state)
     except StorageError as error:
         if error.code != DAMAGED:
-            raise
+            raise StorageError(
+                f"{layout.state}: {error}",
+                code=error.code,
+                hint="It is derived from the call log: remove it, and it is made again.",
+            ) from error
         remove_index(layout.state)
         return State.open(layout.state)
 

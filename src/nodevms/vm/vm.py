@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -27,18 +26,11 @@ from nodevms.vm.limits import Limits
 from nodevms.vm.requests import Answer, Method, Outcome, Request
 from nodevms.vm.running import QUEUE_CEILING, QUEUE_MAX, Running, resolve
 from nodevms.vm.script import Script
+from nodevms.vm.system import clock_ms, fresh_seed
 
 RECOVERY_PAUSES_S: Final = (0.0, 0.5, 1.0, 2.0, 5.0)
 
 _LOG = logging.getLogger("nodevms.vm")
-
-
-def _system_clock_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def _system_seed() -> str:
-    return secrets.token_hex(8)
 
 
 class VM:
@@ -56,8 +48,8 @@ class VM:
         code: str | Script,
         *,
         engine: Engine | None = None,
-        clock: Callable[[], int] = _system_clock_ms,
-        seeds: Callable[[], str] = _system_seed,
+        clock: Callable[[], int] = clock_ms,
+        seeds: Callable[[], str] = fresh_seed,
         script_log: logging.Logger | None = None,
     ) -> None:
         """Take the script; nothing runs before :meth:`deploy`.
@@ -255,22 +247,28 @@ class VM:
             self._engine = Engine()
         surroundings = Surroundings(self._engine, self._clock, self._seeds, self._console)
         backend = on_engine_thread(lambda: deploy(deployment, surroundings))
-        return Running(backend, self._deliver, self._recover, queue_max=self._queue_max)
+        try:
+            return Running(backend, self._deliver, self._recover, queue_max=self._queue_max)
+        except BaseException:
+            backend.close()  # its lock, above all
+            raise
 
     def _deliver(self, outcomes: Sequence[tuple[Request, Outcome]]) -> None:
         self._loop.call_soon_threadsafe(resolve, outcomes)
 
     def _recover(self, error: Exception) -> None:
         """Open the directory again after a failed write or a broken engine."""
-        _LOG.error("the backend stopped: %s; it is opened again", error)
         with self._lock:
             running, self._running = self._running, None
             if self._closing or running is None:
                 return
+        _LOG.error("the backend stopped: %s", running.backend.failure or error)
         threading.Thread(target=self._reopen, args=(running,), name="nodevms-recovery").start()
 
     def _reopen(self, running: Running) -> None:
         running.close()
+        if self._give_up(running.backend.failure):
+            return
         attempt = 0
         while not self._closing:
             time.sleep(RECOVERY_PAUSES_S[min(attempt, len(RECOVERY_PAUSES_S) - 1)])
@@ -279,8 +277,7 @@ class VM:
                 reopened = self._begin()
             except NodeVMSError as error:
                 _LOG.error("opening the backend again failed: %s", error)
-                if isinstance(error, StorageError) and error.fatal:
-                    self._loop.call_soon_threadsafe(self._fail, error)
+                if self._give_up(error):
                     return
                 continue
             with self._lock:
@@ -290,9 +287,12 @@ class VM:
                     return
             reopened.close()
 
-    def _fail(self, error: NodeVMSError) -> None:
-        if not self._failure.done():
-            self._failure.set_result(error)
+    def _give_up(self, error: NodeVMSError | None) -> bool:
+        """Tell those who wait for it of a failure that no new start can mend."""
+        fatal = isinstance(error, StorageError) and error.fatal
+        if fatal:
+            self._loop.call_soon_threadsafe(self._failure.set_result, error)
+        return fatal
 
 
 def _absolute(path: Path | str) -> Path:
