@@ -8,6 +8,7 @@ import msgspec
 
 from nodevms.errors import UsageError
 from nodevms.sandbox import Limits as SandboxLimits
+from nodevms.vm.numbers import Number
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
@@ -25,15 +26,15 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         written_paths: Paths that a call leaves changed.
     """
 
-    gas: int = 10_000_000_000
-    memory_bytes: int = 64 * 1024 * 1024
-    stack_bytes: int = 1024 * 1024
-    args_bytes: int = 1024 * 1024
-    result_bytes: int = 1024 * 1024
-    console_bytes: int = 64 * 1024
-    timers: int = 10_000
-    written_bytes: int = 16 * 1024 * 1024
-    written_paths: int = 10_000
+    gas: Number = 10_000_000_000
+    memory_bytes: Number = 64 * 1024 * 1024
+    stack_bytes: Number = 1024 * 1024
+    args_bytes: Number = 1024 * 1024
+    result_bytes: Number = 1024 * 1024
+    console_bytes: Number = 64 * 1024
+    timers: Number = 10_000
+    written_bytes: Number = 16 * 1024 * 1024
+    written_paths: Number = 10_000
 
     def for_sandbox(self) -> SandboxLimits:
         """Return those that the guest itself enforces."""
