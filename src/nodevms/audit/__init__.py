@@ -2,7 +2,7 @@
 
 from nodevms.audit.checked_feeds import Expectations
 from nodevms.audit.divergence import Divergence, DivergenceError
-from nodevms.audit.fetch import Fetcher
+from nodevms.audit.fetch import Fetcher, fetch
 from nodevms.audit.seen import Memory, default_state_folder
 from nodevms.audit.verifier import Report, Verifier
 
@@ -15,4 +15,5 @@ __all__ = [
     "Report",
     "Verifier",
     "default_state_folder",
+    "fetch",
 ]

@@ -92,7 +92,7 @@ class Verifier:
     """Verifies a backend from its directory, or from a copy that was fetched.
 
     Args:
-        engine: The engine that this release ships.
+        engine: The engine that this release ships; by default it is loaded.
         memory: What this user saw of logs before; None to neither ask nor remember.
         ceilings: The highest limits that are replayed.
         disk_bytes_max: How much a replay may write to temporary files.
@@ -100,20 +100,20 @@ class Verifier:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Engine | None = None,
         *,
         memory: Memory | None = None,
         ceilings: Limits = CEILINGS,
         disk_bytes_max: int = REPLAY_DISK_BYTES_MAX,
     ) -> None:
-        self._engine = engine
+        self._engine = engine or Engine()
         self._memory = memory
         self._ceilings = ceilings
         self._disk_bytes_max = disk_bytes_max
 
     def verify(
         self,
-        directory: Path,
+        directory: Path | str,
         expectations: Expectations = Expectations(),  # noqa: B008 - frozen
         listener: Listener | None = None,
     ) -> Report:
@@ -128,7 +128,7 @@ class Verifier:
             ProvedFalseError: Something is false; the message names the entry.
             CouldNotCheckError: Something is missing, or beyond what this program replays.
         """
-        feeds = CheckedFeeds(Layout(directory), expectations)
+        feeds = CheckedFeeds(Layout(Path(directory)), expectations)
         try:
             return on_engine_thread(
                 lambda: self._replay(feeds, expectations, listener or _Silence())

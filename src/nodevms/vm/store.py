@@ -44,7 +44,11 @@ def _change(item: ChangeItem) -> Change:
             or not isinstance(item.block, int)
         ):
             raise StorageError(f"the entry's change of {item.path} is incomplete", fatal=True)
-        return Change(item.path, "file", item.size, bytes.fromhex(item.sha256), item.block)
+        try:
+            sha256 = bytes.fromhex(item.sha256)
+        except ValueError:
+            raise StorageError(f"the entry's hash of {item.path} is none", fatal=True) from None
+        return Change(item.path, "file", item.size, sha256, item.block)
     if item.kind == "folder":
         return Change(item.path, "folder")
     if item.kind == "deleted":
@@ -203,7 +207,7 @@ class Store:
         if not self._agrees(state.seq):
             state.reset()
         for seq, entry in enumerate(self.entries(state.seq), state.seq):
-            self._apply(seq, entry)
+            apply_entry(state, seq, entry)
             if seq % FLUSH_ENTRIES == FLUSH_ENTRIES - 1:
                 state.flush(seq + 1)
                 if progress is not None:
@@ -220,15 +224,22 @@ class Store:
             not isinstance(result.filesRoot, str) or result.filesRoot == self.state.root.hex()
         )
 
-    def _apply(self, seq: int, entry: Entry) -> None:
-        root = self.state.apply(seq + 1, changes_of(entry), time_of(entry))
-        wanted = entry.result.filesRoot
-        if isinstance(wanted, str) and root.hex() != wanted:
-            raise StorageError(
-                f"entry {seq} of the call log does not lead to the state root that it names",
-                fatal=True,
-                code="log-damaged",
-            )
+
+def apply_entry(state: State, seq: int, entry: Entry) -> None:
+    """Make an entry's changes to a state that reflects all entries before it.
+
+    Raises:
+        InvalidChangesError: They do not follow from it.
+        StorageError: They do not lead to the state root that the entry names.
+    """
+    root = state.apply(seq + 1, changes_of(entry), time_of(entry))
+    wanted = entry.result.filesRoot
+    if isinstance(wanted, str) and root.hex() != wanted:
+        raise StorageError(
+            f"entry {seq} of the call log does not lead to the state root that it names",
+            fatal=True,
+            code="log-damaged",
+        )
 
 
 def _open_state(layout: Layout) -> State:

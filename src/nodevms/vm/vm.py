@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import secrets
 import threading
 import time
@@ -18,7 +17,9 @@ from nodevms.json_text import compact, deeper_than
 from nodevms.sandbox import Engine
 from nodevms.vm.backend import Surroundings
 from nodevms.vm.call_log import CallLog
+from nodevms.vm.callers import check_caller
 from nodevms.vm.console import Console
+from nodevms.vm.dat_archive import DatArchive
 from nodevms.vm.deploy import Deployment, deploy
 from nodevms.vm.directory import LOG_PREFIX
 from nodevms.vm.engine_thread import on_engine_thread
@@ -26,7 +27,6 @@ from nodevms.vm.entries import JSON_DEPTH_MAX
 from nodevms.vm.errors import (
     ArgumentsError,
     BackendClosedError,
-    CallerError,
     UnknownMethodError,
 )
 from nodevms.vm.exports import Exports
@@ -35,10 +35,7 @@ from nodevms.vm.requests import Answer, Method, Outcome, Request
 from nodevms.vm.running import Running, resolve
 from nodevms.vm.script import Script
 
-CALLER_BYTES_MAX: Final = 256
 RECOVERY_PAUSES_S: Final = (0.0, 0.5, 1.0, 2.0, 5.0)
-
-_KEY_SHAPED: Final = re.compile(r"[0-9a-fA-F]{64}\Z")
 
 _LOG = logging.getLogger("nodevms.vm")
 
@@ -153,7 +150,7 @@ class VM:
         if method not in running.names:
             raise UnknownMethodError(f"the script exports no function {method!r}")
         if caller is not None:
-            _check_caller(caller, debug=running.backend.identity.debug)
+            check_caller(caller, debug=running.backend.identity.debug)
         arguments = compact(arguments)
         if len(arguments) > running.backend.limits.args_bytes:
             raise ArgumentsError(
@@ -211,8 +208,14 @@ class VM:
 
     @property
     def call_log(self) -> CallLog:
-        """The call log, for reading."""
-        return CallLog(self._require().backend.store.log)
+        """The call log, for reading; closing it does nothing."""
+        return CallLog(self._require().backend.store.log, owned=False)
+
+    @property
+    def files_archive(self) -> DatArchive:
+        """The files as the synced entries of the log leave them; closing it does nothing."""
+        backend = self._require().backend
+        return DatArchive.of_store(backend.store, backend.identity.title)
 
     @property
     def call_log_url(self) -> str:
@@ -280,19 +283,6 @@ class VM:
                     _LOG.warning("the backend runs again, in a new epoch")
                     return
             reopened.close()
-
-
-def _check_caller(caller: str, *, debug: bool) -> None:
-    if not debug:
-        raise CallerError("only a backend in debug mode takes the name of a caller")
-    if _KEY_SHAPED.match(caller):
-        raise CallerError("a name that looks like a key needs a signature, not debug mode")
-    try:
-        size = len(caller.encode())
-    except UnicodeEncodeError:
-        raise CallerError("a caller's name has no lone surrogates") from None
-    if not 1 <= size <= CALLER_BYTES_MAX:
-        raise CallerError(f"a caller's name has 1 to {CALLER_BYTES_MAX} bytes, not {size:,}")
 
 
 def _absolute(path: Path | str) -> Path:
