@@ -8,7 +8,7 @@ from nodevms.audit.divergence import (
     EntryFalseError,
     EntryUncheckedError,
 )
-from nodevms.audit.fetch import Fetcher
+from nodevms.audit.fetch import Fetcher, fetch
 from nodevms.audit.seen import Memory, default_state_folder
 from nodevms.audit.transfer import Patience
 from nodevms.audit.verifier import Listener, Report, Verifier
@@ -28,4 +28,5 @@ __all__ = [
     "Report",
     "Verifier",
     "default_state_folder",
+    "fetch",
 ]

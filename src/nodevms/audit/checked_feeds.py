@@ -15,7 +15,7 @@ from nodevms.errors import CouldNotCheckError, ProvedFalseError, StorageError
 from nodevms.feed import Feed, Head, dat_url
 from nodevms.vm.directory import LOG_PREFIX, Layout
 from nodevms.vm.entries import decode
-from nodevms.vm.store import changes_of
+from nodevms.vm.entry_changes import changes_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ import msgspec
 from nodevms.audit.kept_copy import KeptCopy
 from nodevms.audit.transfer import Patience, Transfer, bad_answer, open_session
 from nodevms.errors import CouldNotCheckError
+from nodevms.rpc import parse_backend_url
 from nodevms.rpc.doors import HeadDocument
 from nodevms.vm.directory import LOG_PREFIX, Layout
 
@@ -27,6 +28,31 @@ LENGTH_MAX: Final = 2**48
 """More blocks than any disk holds; below it no size that we compute leaves 64 bits."""
 
 Progress = Callable[[int, int], None]
+
+
+async def fetch(url: str, directory: Path | str, *, bytes_max: int = FETCH_BYTES_MAX) -> Path:
+    """Copy a backend's log, files and contents, to be read or verified offline.
+
+    Nothing of them is believed: whether they are true is the verifier's question.
+
+    Args:
+        url: Where the backend is served, such as ``localhost:5555``.
+        directory: Where the copy goes; an earlier copy of the same backend is continued.
+        bytes_max: The most that is fetched.
+
+    Returns:
+        The directory.
+
+    Raises:
+        CouldNotCheckError: The backend cannot be reached, or the transfer broke off.
+        UsageError: The URL is malformed, or the directory holds something else.
+    """
+    place = Path(directory)
+    fetcher = Fetcher(parse_backend_url(url).http, place, bytes_max=bytes_max)
+    await fetcher.heads()
+    for name in ("call-log", "metadata", "content"):
+        await fetcher.fetch(name)
+    return place
 
 
 class Fetcher:

@@ -100,7 +100,7 @@ class Verifier:
     """Verifies a backend from its directory, or from a copy that was fetched.
 
     Args:
-        engine: The engine that this release ships.
+        engine: The engine that this release ships; by default it is loaded.
         memory: What this user saw of logs before; None to neither ask nor remember.
         ceilings: The highest limits that are replayed.
         disk_bytes_max: How much a replay may write to temporary files.
@@ -110,14 +110,14 @@ class Verifier:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Engine | None = None,
         *,
         memory: Memory | None = None,
         ceilings: Limits = CEILINGS,
         disk_bytes_max: int = REPLAY_DISK_BYTES_MAX,
         deadline: Deadline | None = None,
     ) -> None:
-        self._engine = engine
+        self._engine = engine or Engine()
         self._memory = memory
         self._ceilings = ceilings
         self._disk_bytes_max = disk_bytes_max
@@ -125,7 +125,7 @@ class Verifier:
 
     def verify(
         self,
-        directory: Path,
+        directory: Path | str,
         expectations: Expectations = Expectations(),  # noqa: B008 - frozen
         listener: Listener | None = None,
     ) -> Report:
@@ -147,7 +147,7 @@ class Verifier:
             deadline.check(f"checking the {name}")
             listener.checked(name, done, total)
 
-        feeds = CheckedFeeds(Layout(directory), expectations, seen)
+        feeds = CheckedFeeds(Layout(Path(directory)), expectations, seen)
         try:
             report = on_engine_thread(lambda: self._replay(feeds, listener, deadline))
             return replace(report, seen_before=self._compare_memory(feeds, expectations))

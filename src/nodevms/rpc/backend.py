@@ -7,12 +7,34 @@ answers without reading the numbers and strings in them.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol, runtime_checkable
 
+from nodevms.feed import Head
 from nodevms.vm.requests import Answer, Method
 
-__all__ = ["Answer", "Backend", "Method"]
+__all__ = ["Answer", "Backend", "Method", "ServedFeed", "WithFeeds"]
+
+
+class ServedFeed(Protocol):
+    """A feed whose synced part may be read by anybody."""
+
+    @property
+    def key(self) -> bytes:
+        """The public key."""
+
+    def synced_head(self) -> Head:
+        """Return the signed head of the last sync."""
+
+
+@runtime_checkable
+class WithFeeds(Protocol):
+    """A backend whose feeds can be fetched, so that it can be verified."""
+
+    @property
+    def feeds(self) -> Mapping[str, tuple[ServedFeed, Path, str]]:
+        """Each feed by its name, with its directory and what its files begin with."""
 
 
 class Backend(Protocol):

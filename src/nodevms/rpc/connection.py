@@ -65,7 +65,11 @@ class Socket(web.WebSocketResponse[bool]):
 
 
 class Connection:
-    """Carries one client's messages to a dispatcher and the answers back."""
+    """Carries one client's messages to a dispatcher and the answers back.
+
+    Attributes:
+        dispatcher: Where the messages go.
+    """
 
     def __init__(
         self,
@@ -80,7 +84,7 @@ class Connection:
         self._socket = socket
         self._transport = transport
         self._drain = drain
-        self._dispatcher = dispatcher
+        self.dispatcher = dispatcher
         self._session = session
         self._limits = limits
         self._loop = asyncio.get_running_loop()
@@ -96,7 +100,7 @@ class Connection:
                 if not data.isascii() and not _is_utf8(data):
                     await self.close(WSCloseCode.INVALID_TEXT, "Messages must be UTF-8.")
                     return
-                self._dispatcher.take(data, self._session, self.send)
+                self.dispatcher.take(data, self._session, self.send)
             elif message.type is WSMsgType.BINARY:
                 self.send(_BINARY)
             else:

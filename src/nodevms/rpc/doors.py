@@ -10,29 +10,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 from aiohttp import web
 
 from nodevms.feed import Head
+from nodevms.rpc.backend import ServedFeed
 from nodevms.rpc.site import Route
 
 CHUNK_BYTES: Final = 256 * 1024
 HEADER_BYTES: Final = 32
 NODE_BYTES: Final = 40
 SIGNATURE_BYTES: Final = 64
-
-
-class ServedFeed(Protocol):
-    """A feed whose synced part may be read by anybody."""
-
-    @property
-    def key(self) -> bytes:
-        """The public key."""
-
-    def synced_head(self) -> Head:
-        """Return the signed head of the last sync."""
 
 
 class HeadDocument(msgspec.Struct, frozen=True, rename="camel"):

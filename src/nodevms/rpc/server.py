@@ -13,8 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from aiohttp import WSCloseCode, web
 
-from nodevms.rpc.backend import Backend
+from nodevms.errors import UsageError
+from nodevms.rpc.backend import Backend, WithFeeds
 from nodevms.rpc.dispatch import Dispatcher
+from nodevms.rpc.doors import feed_routes
 from nodevms.rpc.gate import Gate
 from nodevms.rpc.http_log import http_log
 from nodevms.rpc.limits import Limits
@@ -28,7 +30,8 @@ class RPCServer:
     """Serves backends until it is stopped.
 
     Args:
-        mounts: Mount path (``/`` or such as ``/bob/counter``) to backend.
+        mounts: Mount path (``/`` or such as ``/bob/counter``) to backend. A backend that has
+            ``feeds`` gets them served below its path, so that it can be verified.
         host: Address or name to listen on.
         port: Port to listen on; 0 for any free one.
         allow_origins: Origins whose pages may call; ``*`` for all.
@@ -43,7 +46,7 @@ class RPCServer:
 
     def __init__(
         self,
-        mounts: Mapping[str, Backend],
+        mounts: Mapping[str, Backend] | None = None,
         *,
         host: str = "127.0.0.1",
         port: int = 5555,
@@ -51,7 +54,7 @@ class RPCServer:
         routes: Mapping[str, Sequence[Route]] | None = None,
         limits: Limits = Limits(),  # noqa: B008 - frozen
     ) -> None:
-        self._mounts = {checked_mount(path): backend for path, backend in mounts.items()}
+        self._mounts: dict[str, Backend] = {}
         self._host = host
         self._asked_port = port
         self._gate = Gate.of(host, allow_origins)
@@ -62,6 +65,8 @@ class RPCServer:
         self._runner: web.AppRunner | None = None
         self._sockets: list[socket.socket] = []
         self._listeners: list[asyncio.Server] = []
+        for path, backend in (mounts or {}).items():
+            self.mount(path, backend)
 
     @property
     def port(self) -> int:
@@ -81,6 +86,34 @@ class RPCServer:
         """WebSocket connections that are open."""
         return len(self._site.connections) if self._site else 0
 
+    def mount(self, path: str, backend: Backend) -> None:
+        """Serve a backend at a path; also while the server runs.
+
+        Raises:
+            UsageError: The path is malformed, reserved, or has a backend already.
+        """
+        path = checked_mount(path)
+        if path in self._mounts:
+            raise UsageError(f"a backend is served at {path} already", code="mount")
+        if self._site is not None:
+            self._serve_at(self._site, path, backend)
+        self._mounts[path] = backend
+
+    async def unmount(self, path: str, drain_seconds: float = 10.0) -> None:
+        """Serve the backend at a path no more: as `stop`, for this one alone. It is not closed.
+
+        Raises:
+            UsageError: Nothing is served there.
+        """
+        if self._mounts.pop(path, None) is None:
+            raise UsageError(f"no backend is served at {path}", code="mount")
+        dispatcher, site = self._dispatchers.pop(path, None), self._site
+        if dispatcher is None or site is None:
+            return
+        site.unmount(path)
+        await self._drain([dispatcher], drain_seconds)
+        await self._disconnect(site, dispatcher)
+
     async def bind(self) -> None:
         """Take the address and do not listen yet, to find out that it is taken before `start`.
 
@@ -97,12 +130,10 @@ class RPCServer:
             UsageError: The address cannot be listened on, for example because it is taken.
         """
         await self.bind()
-        self._dispatchers = {
-            path: Dispatcher(backend, self._limits) for path, backend in self._mounts.items()
-        }
         self._site = site = Site(self._gate, self._limits)
-        for path, dispatcher in self._dispatchers.items():
-            site.mount(path, dispatcher)
+        self._dispatchers = {}
+        for path, backend in self._mounts.items():
+            self._serve_at(site, path, backend)
         for path, routes in self._routes.items():
             site.document(path, routes)
         self._runner = web.AppRunner(
@@ -138,24 +169,38 @@ class RPCServer:
         self._sockets = []
         if site is None or runner is None:
             return
-        for dispatcher in self._dispatchers.values():
-            dispatcher.close()
-        try:
-            async with asyncio.timeout(drain_seconds):
-                for dispatcher in self._dispatchers.values():
-                    await dispatcher.idle()
-        except TimeoutError:
-            _log.warning("Stopping with %d calls unanswered", self.pending)
-        closing = [
-            connection.close(WSCloseCode.GOING_AWAY, "The server is stopping.")
-            for connection in site.connections
-        ]
-        await asyncio.gather(*closing, return_exceptions=True)
+        await self._drain(list(self._dispatchers.values()), drain_seconds)
+        await self._disconnect(site)
         await runner.cleanup()
         for listener in listeners:
             await listener.wait_closed()
         self._site = self._runner = None
         self._listeners = []
+
+    def _serve_at(self, site: Site, path: str, backend: Backend) -> None:
+        self._dispatchers[path] = dispatcher = Dispatcher(backend, self._limits)
+        site.mount(path, dispatcher)
+        if isinstance(backend, WithFeeds):
+            site.document(path, feed_routes(lambda: backend.feeds))
+
+    async def _drain(self, dispatchers: Sequence[Dispatcher], seconds: float | None) -> None:
+        for dispatcher in dispatchers:
+            dispatcher.close()
+        try:
+            async with asyncio.timeout(seconds):
+                for dispatcher in dispatchers:
+                    await dispatcher.idle()
+        except TimeoutError:
+            pending = sum(dispatcher.pending for dispatcher in dispatchers)
+            _log.warning("Stopping with %d calls unanswered", pending)
+
+    async def _disconnect(self, site: Site, dispatcher: Dispatcher | None = None) -> None:
+        closing = [
+            connection.close(WSCloseCode.GOING_AWAY, "The server is stopping.")
+            for connection in site.connections
+            if dispatcher in (None, connection.dispatcher)
+        ]
+        await asyncio.gather(*closing, return_exceptions=True)
 
     def _protocol(self) -> asyncio.BaseProtocol:
         server = self._runner.server if self._runner else None

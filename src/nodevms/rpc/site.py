@@ -46,26 +46,45 @@ class Site:
             middlewares=[self._guard], client_max_size=limits.message_bytes_max
         )
         self._application.on_response_prepare.append(self._add_cors)
+        # One route for everything, because aiohttp takes no new ones while it serves.
+        self._application.router.add_route("*", "/{path:.*}", self._serve)
+        self._mounts: dict[str, Handler] = {}
+        self._documents: dict[str, dict[str, Handler]] = {}
 
     @property
     def application(self) -> web.Application:
-        """What a runner serves; nothing can be mounted any more once it does."""
+        """What a runner serves."""
         return self._application
 
     def mount(self, path: str, dispatcher: Dispatcher) -> None:
         """Serve a backend at a path."""
-        handler = self._rpc_handler(dispatcher)
-        for place in {path, path.rstrip("/") + "/"}:
-            self._application.router.add_route("*", place, handler)
+        self._mounts[path] = self._rpc_handler(dispatcher)
 
     def document(self, path: str, routes: Sequence[Route]) -> None:
         """Serve documents below a path, whether or not a backend is mounted there."""
-        router = self._application.router
+        places = self._documents.setdefault(path, {})
         for below, handler in routes:
-            place = f"{path.rstrip('/')}/{below.lstrip('/')}"
-            place += "{path:.*}" if place.endswith("/") else ""
-            router.add_get(place, handler)
-            router.add_route("OPTIONS", place, _preflight)
+            places[f"{path.rstrip('/')}/{below.lstrip('/')}"] = handler
+
+    def unmount(self, path: str) -> None:
+        """Serve nothing at a path any more, and no documents below it."""
+        self._mounts.pop(path, None)
+        self._documents.pop(path, None)
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        path = request.path
+        mounted = self._mounts.get(path[:-1] if path.endswith("/") and path != "/" else path)
+        if mounted is not None:
+            return await mounted(request)
+        for places in self._documents.values():
+            for place, handler in places.items():
+                if path == place or (place.endswith("/") and path.startswith(place)):
+                    if place.endswith("/"):
+                        request.match_info["path"] = path.removeprefix(place)
+                    else:
+                        del request.match_info["path"]
+                    return await _answer_document(request, handler)
+        raise web.HTTPNotFound
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -140,6 +159,14 @@ class Site:
         except CallerRefusedError as error:
             return Session(None, Fault(CALLER_REFUSED, str(error)), with_entry)
         return Session(caller, None, with_entry)
+
+
+async def _answer_document(request: web.Request, handler: Handler) -> web.StreamResponse:
+    if request.method in (hdrs.METH_GET, hdrs.METH_HEAD):
+        return await handler(request)
+    if request.method == hdrs.METH_OPTIONS:
+        return await _preflight(request)
+    raise web.HTTPMethodNotAllowed(request.method, ("GET", "HEAD"))
 
 
 async def _preflight(request: web.Request) -> web.Response:

@@ -10,7 +10,7 @@ in ``docs/spec.md``, "The call log".
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
@@ -18,15 +18,12 @@ from msgspec import UNSET, Raw, UnsetType
 from nodevms.errors import CouldNotCheckError, ProvedFalseError
 from nodevms.json_text import compact, deeper_than, hide_surrogates, show_surrogates
 from nodevms.vm.limits import Limits
+from nodevms.vm.numbers import Number, Version
 
 FORMAT_VERSION: Final = 1
 HOST_API: Final = 1
-NUMBER_MAX: Final = 2**53 - 1
 ENTRY_BYTES_MAX: Final = 4 * 1024 * 1024
 JSON_DEPTH_MAX: Final = 128
-
-Number: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=NUMBER_MAX)]
-"""What a reader in JavaScript holds exactly."""
 
 
 class ChangeItem(
@@ -105,7 +102,7 @@ class _Entry(
 class Init(_Entry, frozen=True, kw_only=True, tag="init"):
     """The first entry: the script, the keys and the rules of this backend."""
 
-    v: int
+    v: Version
     code: str
     filesArchiveUrl: str  # noqa: N815
     contentKey: str  # noqa: N815
@@ -122,7 +119,7 @@ class Init(_Entry, frozen=True, kw_only=True, tag="init"):
 class Restart(_Entry, frozen=True, kw_only=True, tag="restart"):
     """The same script was started afresh: what it kept in memory is gone."""
 
-    v: int
+    v: Version
     engine: str
     hostApi: Number  # noqa: N815
     limits: Limits
@@ -134,7 +131,7 @@ class Restart(_Entry, frozen=True, kw_only=True, tag="restart"):
 class Upgrade(_Entry, frozen=True, kw_only=True, tag="upgrade"):
     """The operator replaced the script."""
 
-    v: int
+    v: Version
     code: str
     engine: str
     hostApi: Number  # noqa: N815
@@ -159,8 +156,7 @@ _DECODER: Final[msgspec.json.Decoder[Entry]] = msgspec.json.Decoder(Entry)
 
 
 class _VersionProbe(msgspec.Struct):
-    type: str = ""
-    v: int = FORMAT_VERSION
+    v: Number = FORMAT_VERSION
 
 
 _PROBE: Final = msgspec.json.Decoder(_VersionProbe)
@@ -196,13 +192,13 @@ def decode(block: bytes) -> Entry:
     try:
         block.decode("utf-8")
         if deeper_than(block, JSON_DEPTH_MAX + 8):
-            raise ProvedFalseError("the entry nests deeper than an entry may")
+            raise RecursionError("it nests deeper than an entry may")  # as a parser would
         text = hide_surrogates(block)
         entry = _DECODER.decode(text)
     except (UnicodeDecodeError, msgspec.DecodeError, RecursionError) as error:
         _refuse_newer_version(block)
         raise ProvedFalseError(f"not an entry of this format: {error}") from None
-    if not isinstance(entry, Call) and entry.v != FORMAT_VERSION:
+    if not isinstance(entry, Call) and entry.v > FORMAT_VERSION:
         raise _newer(entry.v)
     if text is not block:
         entry = _map_raw(entry, lambda raw: Raw(show_surrogates(bytes(raw))))
@@ -223,10 +219,11 @@ def _newer(version: int) -> CouldNotCheckError:
 
 def _refuse_newer_version(block: bytes) -> None:
     try:
+        block.decode("utf-8")
         probe = _PROBE.decode(hide_surrogates(block))
     except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):
         return
-    if probe.v != FORMAT_VERSION:
+    if probe.v > FORMAT_VERSION:
         raise _newer(probe.v)
 
 

@@ -21,7 +21,11 @@ def _change(item: ChangeItem) -> Change:
             or not isinstance(item.block, int)
         ):
             raise StorageError(f"the entry's change of {item.path} is incomplete", fatal=True)
-        return Change(item.path, "file", item.size, bytes.fromhex(item.sha256), item.block)
+        try:
+            sha256 = bytes.fromhex(item.sha256)
+        except ValueError:
+            raise StorageError(f"the entry's hash of {item.path} is none", fatal=True) from None
+        return Change(item.path, "file", item.size, sha256, item.block)
     if item.kind == "folder":
         return Change(item.path, "folder")
     if item.kind == "deleted":

@@ -10,6 +10,7 @@ import msgspec
 
 from nodevms.errors import UsageError
 from nodevms.sandbox import Limits as SandboxLimits
+from nodevms.vm.numbers import Number
 
 NAME_CHARACTERS_SHOWN: Final = 40
 _WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,18}")
@@ -30,15 +31,15 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         written_paths: Paths that a call leaves changed.
     """
 
-    gas: int = 10_000_000_000
-    memory_bytes: int = 64 * 1024 * 1024
-    stack_bytes: int = 1024 * 1024
-    args_bytes: int = 1024 * 1024
-    result_bytes: int = 1024 * 1024
-    console_bytes: int = 64 * 1024
-    timers: int = 10_000
-    written_bytes: int = 16 * 1024 * 1024
-    written_paths: int = 10_000
+    gas: Number = 10_000_000_000
+    memory_bytes: Number = 64 * 1024 * 1024
+    stack_bytes: Number = 1024 * 1024
+    args_bytes: Number = 1024 * 1024
+    result_bytes: Number = 1024 * 1024
+    console_bytes: Number = 64 * 1024
+    timers: Number = 10_000
+    written_bytes: Number = 16 * 1024 * 1024
+    written_paths: Number = 10_000
 
     def for_sandbox(self) -> SandboxLimits:
         """Return those that the guest itself enforces."""

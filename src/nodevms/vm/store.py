@@ -201,7 +201,7 @@ class Store:
         if not self._agrees(state.seq):
             state.reset()
         for seq, entry in enumerate(self.entries(state.seq), state.seq):
-            self._apply(seq, entry)
+            apply_entry(state, seq, entry)
             if seq % FLUSH_ENTRIES == FLUSH_ENTRIES - 1:
                 state.flush(seq + 1)
                 if progress is not None:
@@ -218,15 +218,22 @@ class Store:
             not isinstance(result.filesRoot, str) or result.filesRoot == self.state.root.hex()
         )
 
-    def _apply(self, seq: int, entry: Entry) -> None:
-        root = self.state.apply(seq + 1, changes_of(entry), time_of(entry))
-        wanted = entry.result.filesRoot
-        if isinstance(wanted, str) and root.hex() != wanted:
-            raise StorageError(
-                f"entry {seq} of the call log does not lead to the state root that it names",
-                fatal=True,
-                code="log-damaged",
-            )
+
+def apply_entry(state: State, seq: int, entry: Entry) -> None:
+    """Make an entry's changes to a state that reflects all entries before it.
+
+    Raises:
+        InvalidChangesError: They do not follow from it.
+        StorageError: They do not lead to the state root that the entry names.
+    """
+    root = state.apply(seq + 1, changes_of(entry), time_of(entry))
+    wanted = entry.result.filesRoot
+    if isinstance(wanted, str) and root.hex() != wanted:
+        raise StorageError(
+            f"entry {seq} of the call log does not lead to the state root that it names",
+            fatal=True,
+            code="log-damaged",
+        )
 
 
 class _Closable(Protocol):

@@ -13,10 +13,12 @@ from typing import Final
 from nodevms.errors import NodeVMSError, StorageError, UsageError
 from nodevms.feed import Feed
 from nodevms.sandbox import Engine
-from nodevms.vm.admission import check_arguments, check_caller
+from nodevms.vm.admission import check_arguments
 from nodevms.vm.backend import Surroundings
 from nodevms.vm.call_log import CallLog
+from nodevms.vm.callers import check_caller
 from nodevms.vm.console import Console
+from nodevms.vm.dat_archive import DatArchive
 from nodevms.vm.deploy import Deployment, deploy
 from nodevms.vm.directory import LOG_PREFIX
 from nodevms.vm.engine_thread import on_engine_thread
@@ -210,8 +212,14 @@ class VM:
 
     @property
     def call_log(self) -> CallLog:
-        """The call log, for reading."""
-        return CallLog(self._require().backend.store.log)
+        """The call log, for reading; closing it does nothing."""
+        return CallLog(self._require().backend.store.log, owned=False)
+
+    @property
+    def files_archive(self) -> DatArchive:
+        """The files as the synced entries of the log leave them; closing it does nothing."""
+        backend = self._require().backend
+        return DatArchive.of_store(backend.store, backend.identity.title)
 
     @property
     def call_log_url(self) -> str:
