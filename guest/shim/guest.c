@@ -28,5 +28,7 @@ static JSContext *ctx;
 #include "native.c"
 #include "script.c"
 #include "report.c"
+#include "layout.c"
+#include "settle.c"
 #include "entry.c"
 #include "bake.c"

@@ -1,6 +1,6 @@
 """One instance of the guest: its memory, its gas, and the one way in.
 
-The layout of requests and of what comes back is that of ``guest/shim/entry.c``. Lengths and
+The layout of requests and of what comes back is that of ``guest/shim/layout.c``. Lengths and
 pointers that the guest gives are checked before they are used: the guest is trusted with its own
 memory and with nothing else.
 """
@@ -116,7 +116,7 @@ class Instance:
 
         Args:
             function: ``start`` or ``call``.
-            request: As ``entry.c`` lays it out.
+            request: As ``layout.c`` lays it out.
             host: Answers what the guest asks.
 
         Raises:
