@@ -10,7 +10,7 @@ from nodevms.archive import Change
 from nodevms.archive.record import block_count
 from nodevms.audit.divergence import diverged
 from nodevms.errors import CouldNotCheckError, NodeVMSError, ProvedFalseError, StorageError
-from nodevms.feed import Feed, Head, audit_feed, dat_url
+from nodevms.feed import Feed, Head, audit_feed, dat_url, holds_records
 from nodevms.vm.directory import LOG_PREFIX, Layout, is_locked
 
 
@@ -34,16 +34,28 @@ class CheckedFeeds:
 
     def __init__(self, layout: Layout, expectations: Expectations) -> None:
         in_use = is_locked(layout)
+        try:
+            self._open_all(layout, in_use=in_use)
+        except ProvedFalseError as error:
+            if in_use or not holds_records(layout.journal):
+                raise
+            raise CouldNotCheckError(
+                f"{error} (the backend did not end in order)",
+                code="feed-torn",
+                hint="After a crash, start the backend once: it writes again what its journal has.",
+            ) from error
+        _expect("call log", expectations.log_key, self.log.key)
+        _expect("files archive", expectations.files_key, self.metadata.key)
+        if self.log_head.length == 0:
+            raise CouldNotCheckError("the call log is empty", code="log-empty")
+
+    def _open_all(self, layout: Layout, *, in_use: bool) -> None:
         # In this order the log covers what was published, and the contents what the log says.
         self.metadata, _ = _open(layout.metadata, "", "files archive", in_use=in_use)
         self.log, self.log_head = _open(layout.root, LOG_PREFIX, "call log", in_use=in_use)
         self.content, self.content_head = _open(
             layout.content, "", "files' contents", in_use=in_use
         )
-        _expect("call log", expectations.log_key, self.log.key)
-        _expect("files archive", expectations.files_key, self.metadata.key)
-        if self.log_head.length == 0:
-            raise CouldNotCheckError("the call log is empty", code="log-empty")
 
     def leaf(self, seq: int) -> bytes:
         """Return the leaf hash of an entry."""

@@ -6,13 +6,15 @@ derived from them and is rebuilt whenever it disagrees.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
 from nodevms.archive import Change, FeedContents, State, create_drive, remove_index
 from nodevms.errors import StorageError
-from nodevms.feed import Feed, KeyPair, dat_url
+from nodevms.feed import Feed, Journal, KeyPair, dat_url
+from nodevms.feed.sleep import io_errors
 from nodevms.vm.directory import (
     DIRECTORY_FORMAT,
     LOG_PREFIX,
@@ -28,6 +30,8 @@ from nodevms.vm.errors import DirectoryError
 FLUSH_ENTRIES: Final = 1000
 
 Progress = Callable[[int, int], None]
+
+_LOG = logging.getLogger("nodevms.store")
 
 
 def changes_of(entry: Entry) -> tuple[Change, ...]:
@@ -64,6 +68,7 @@ class Store:
         metadata: Feed,
         content: Feed,
         state: State,
+        journal: Journal,
     ) -> None:
         self.layout = layout
         self.log = log
@@ -72,6 +77,7 @@ class Store:
         self.contents = FeedContents(content)
         self.state = state
         self._lock = lock
+        self._journal = journal
 
     @property
     def log_url(self) -> str:
@@ -100,16 +106,19 @@ class Store:
                 code="not-writable",
                 hint="Choose a directory that you may write with --dir.",
             ) from error
-        lock = WriterLock(layout)
+        lock, journal = WriterLock(layout), layout.open_journal()
+        content_keys = files_keys.content_key_pair()
         store = cls(
             layout,
             lock,
-            log=Feed.create(root, LOG_PREFIX, log_keys),
+            log=Feed.create(root, LOG_PREFIX, log_keys, files=journal),
             metadata=Feed.create(layout.metadata, "", files_keys),
-            content=Feed.create(layout.content, "", files_keys.content_key_pair()),
+            content=Feed.create(layout.content, "", content_keys, files=journal),
             state=State.open(layout.state),
+            journal=journal,
         )
         create_drive(store.metadata, store.content.key)
+        store._begin_journal()
         return store
 
     @classmethod
@@ -123,18 +132,22 @@ class Store:
             StorageError: It is damaged or cannot be written.
             DirectoryError: Its keys are not those that ``backend.json`` names.
         """
-        lock = WriterLock(layout)
+        lock, journal = WriterLock(layout), layout.open_journal()
         try:
+            with io_errors("redo", layout.journal):
+                journal.redo()
             store = cls(
                 layout,
                 lock,
-                log=Feed.open(layout.root, LOG_PREFIX, writable=True),
+                log=Feed.open(layout.root, LOG_PREFIX, writable=True, files=journal),
                 metadata=Feed.open(layout.metadata, "", writable=True),
-                content=Feed.open(layout.content, "", writable=True),
+                content=Feed.open(layout.content, "", writable=True, files=journal),
                 state=_open_state(layout),
+                journal=journal,
             )
             store._check_keys(description)
             store._catch_up(progress)
+            store._begin_journal()
         except BaseException:
             lock.release()
             raise
@@ -158,7 +171,10 @@ class Store:
         self.layout = Layout(target)
 
     def write(self, blocks: list[bytes]) -> None:
-        """Make the contents and then the entries of a batch last.
+        """Make the contents and then the entries of a batch last: at most two syncs.
+
+        In this order, and not both at once, because what is written may reach the disk before it
+        is synced, and no entry may be there without its contents.
 
         Raises:
             StorageError: Something was not written or not synced; the store must be reopened.
@@ -180,9 +196,17 @@ class Store:
 
     def close(self) -> None:
         """Close all files and give the lock back."""
+        try:
+            self._journal.end()
+        except OSError as error:
+            _LOG.error("what the journal holds is written again at the next start: %s", error)
         for part in (self.state, self.log, self.metadata, self.content):
             part.close()
         self._lock.release()
+
+    def _begin_journal(self) -> None:
+        with io_errors("make", self.layout.journal):
+            self._journal.begin()
 
     def _check_keys(self, description: Description) -> None:
         if (self.log.key.hex(), self.metadata.key.hex()) != (
