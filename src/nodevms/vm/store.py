@@ -7,7 +7,8 @@ derived from them and is rebuilt whenever it disagrees.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +25,7 @@ from nodevms.vm.directory import (
     sync_folder,
     write_description,
 )
-from nodevms.vm.entries import ChangeItem, Entry, decode, time_of
+from nodevms.vm.entries import ChangeItem, Entry, Init, Upgrade, decode, time_of
 from nodevms.vm.errors import DirectoryError
 
 FLUSH_ENTRIES: Final = 1000
@@ -185,6 +186,27 @@ class Store:
         self.log.sync()
         self.state.flush(self.log.length)
 
+    def write_start(self, seq: int, block: bytes, *, brings_code: bool) -> None:
+        """Make a start entry last, and remember where the running code stands.
+
+        Raises:
+            StorageError: As :meth:`write`.
+        """
+        if brings_code:
+            self.state.set_mark(seq)
+        self.write([block])
+
+    def first_and_code(self) -> tuple[Init, str]:
+        """Return the log's first entry and the code that its last init or upgrade brought.
+
+        Raises:
+            StorageError: The log does not begin with an init entry. Fatal.
+        """
+        first, newest = self.entry(0), self.entry(self.state.mark)
+        if not isinstance(first, Init) or not isinstance(newest, Init | Upgrade):
+            raise StorageError("the call log does not begin with an init entry", fatal=True)
+        return first, newest.code
+
     def entry(self, seq: int) -> Entry:
         """Read one entry of the log."""
         return decode(self.log.get(seq))
@@ -200,6 +222,8 @@ class Store:
             self._journal.end()
         except OSError as error:
             _LOG.error("what the journal holds is written again at the next start: %s", error)
+        with suppress(StorageError):  # what the index lacks is read from the log again
+            self.state.flush(self.log.synced_length, force=True)
         for part in (self.state, self.log, self.metadata, self.content):
             part.close()
         self._lock.release()
@@ -239,13 +263,17 @@ class Store:
             return True
         if seq > self.log.length:
             return False
-        result = self.entry(seq - 1).result
+        result, mark = self.entry(seq - 1).result, self.state.mark
+        if mark >= seq or not isinstance(self.entry(mark), Init | Upgrade):
+            return False
         return self.state.version == result.filesVersion and (
             not isinstance(result.filesRoot, str) or result.filesRoot == self.state.root.hex()
         )
 
     def _apply(self, seq: int, entry: Entry) -> None:
         root = self.state.apply(seq + 1, changes_of(entry), time_of(entry))
+        if isinstance(entry, Init | Upgrade):
+            self.state.set_mark(seq)
         wanted = entry.result.filesRoot
         if isinstance(wanted, str) and root.hex() != wanted:
             raise StorageError(
@@ -261,10 +289,3 @@ def _open_state(layout: Layout) -> State:
     except StorageError:
         remove_index(layout.state)
         return State.open(layout.state)
-
-
-def starts(blocks: Iterable[bytes]) -> Iterator[int]:
-    """Yield the positions of the start entries among the log's blocks."""
-    for seq, block in enumerate(blocks):
-        if not block.startswith(b'{"type":"call",'):
-            yield seq
