@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from cheating_host import Honest
 from dishonest_site import Site
@@ -88,16 +89,20 @@ def test_programs_get_no_bar_even_on_a_terminal(backend: Path, tmp_path: Path) -
     assert written.count("\n") == 1
 
 
-def test_nothing_but_the_lines_off_a_terminal(backend: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("colour", [{}, {"FORCE_COLOR": "1"}])
+def test_nothing_but_the_lines_off_a_terminal(
+    backend: Path, tmp_path: Path, colour: dict[str, str]
+) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "nodevms.cli", "verify", str(backend)],
         capture_output=True,
         text=True,
-        env=os.environ | {"XDG_STATE_HOME": str(tmp_path), "FORCE_COLOR": "1"},
+        env=os.environ | {"XDG_STATE_HOME": str(tmp_path)} | colour,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines() == [
+    assert ("\x1b" in done.stdout) == bool(colour)
+    assert click.unstyle(done.stdout).splitlines() == [
         "›Replaying 302 calls...",
         "›Comparing outputs...",
         "✔Call log verified.",

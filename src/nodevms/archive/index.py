@@ -25,11 +25,12 @@ _FIELDS = "c.kind, c.size, c.sha256, c.mtime, c.block"
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """Where the index stands: log length, filesVersion, and the tree."""
+    """Where the index stands: log length, filesVersion, the tree, and the owner's mark."""
 
     seq: int
     version: int
     root: Ref | None
+    mark: int = 0
 
 
 ChangeRow = tuple[int, int, str, Record | None]
@@ -68,17 +69,17 @@ class Index:
 
     def meta(self) -> Meta:
         """Return where the index stands, after checking the schema and the top node."""
-        rows = self.rows("SELECT seq, version, root FROM meta WHERE id = 1")
+        rows = self.rows("SELECT seq, version, root, mark FROM meta WHERE id = 1")
         if len(rows) != 1:
             raise damaged("it does not say where it stands")
-        seq, version, root = rows[0]
+        seq, version, root, mark = rows[0]
         try:
             ref = decode_ref(root)
         except (ValueError, TypeError):
             raise damaged("its root is unreadable") from None
         if isinstance(ref, Branch):
             self.node(ref)
-        return Meta(seq, version, ref)
+        return Meta(seq, version, ref, mark)
 
     def node(self, ref: Branch) -> Node:
         """Return the node of a reference, checked against the reference's hash."""

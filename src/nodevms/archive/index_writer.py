@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 
 from nodevms.archive.cache import Cache
 from nodevms.archive.index import FIND_ID
@@ -28,7 +29,12 @@ class IndexWriter:
         self._ids: Cache[str, int] = Cache(_IDS_MAX)
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection and leave no write-ahead log behind.
+
+        SQLite removes it by its name, and fails to when the folder was renamed meanwhile.
+        """
+        with suppress(sqlite3.Error):
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._connection.close()
 
     def clear(self) -> None:
@@ -36,8 +42,8 @@ class IndexWriter:
         clear(self._connection)
         self._ids.clear()
 
-    def write(self, layer: Layer) -> None:
-        """Write rows, seq, version and root of a layer in one transaction.
+    def write(self, layer: Layer, mark: int) -> None:
+        """Write rows, seq, version and root of a layer, and the mark, in one transaction.
 
         Raises:
             StorageError: Nothing was written.
@@ -48,8 +54,8 @@ class IndexWriter:
             ids = self._write_items(layer.items)
             self._write_nodes(layer)
             connection.execute(
-                "UPDATE meta SET seq = ?, version = ?, root = ?",
-                (layer.length, layer.version, encode_ref(layer.root)),
+                "UPDATE meta SET seq = ?, version = ?, root = ?, mark = ?",
+                (layer.length, layer.version, encode_ref(layer.root), mark),
             )
             connection.execute("COMMIT")
         except sqlite3.Error as error:

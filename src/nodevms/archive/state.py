@@ -119,6 +119,13 @@ class State(StateReader):
             self._length = layer.length
             return root_hash(layer.root)
 
+    def set_mark(self, position: int) -> None:
+        """Keep a position in the log that its owner wants to find again without reading it.
+
+        Written with the next flush, in the transaction that says how long the log was.
+        """
+        self._mark = position
+
     def flush(self, length: int, *, force: bool = False) -> None:
         """Write all changes of entries below this log length into the index, in one transaction.
 
@@ -137,7 +144,9 @@ class State(StateReader):
                 layers = [layer for layer in self._pending.layers if layer.length <= length]
                 flushed = self._flushed
             idle = length - flushed.seq
-            if not layers and idle < (1 if force else _IDLE_ENTRIES_MAX):
+            mark = self._mark
+            idle_max = 1 if force or mark != flushed.mark else _IDLE_ENTRIES_MAX
+            if not layers and idle < idle_max:
                 return
             if layers:
                 merged = merge_layers(layers)
@@ -145,15 +154,16 @@ class State(StateReader):
                 merged = Layer(length, flushed.version, flushed.root)
             merged.length = length
             with self._write_guard:
-                self._writer.write(merged)
+                self._writer.write(merged, mark)
             with self._lock:
-                self._settle(merged)
+                self._settle(merged, mark)
 
     def discard_pending(self) -> None:
         """Forget what was applied and not flushed: the state is the index's again."""
         with self._flush_lock, self._lock:
             self._pending = Pending()
             self._length = self._flushed.seq
+            self._mark = self._flushed.mark
 
     def reset(self) -> None:
         """Empty the state and its index: an empty log's.
@@ -168,7 +178,7 @@ class State(StateReader):
             self._records.clear()
             self._index.forget()
             self._flushed = self._index.meta()
-            self._length = 0
+            self._length = self._mark = 0
 
     def _make_layer(
         self, top: Layer | Meta, length: int, changes: Sequence[Change], time_ms: int
@@ -188,9 +198,9 @@ class State(StateReader):
             items.append(HistoryItem(version, length - 1, change.path, record))
         return Layer(length, version, root, writes.nodes, items)
 
-    def _settle(self, merged: Layer) -> None:
+    def _settle(self, merged: Layer, mark: int) -> None:
         self._pending.forget(merged)
-        self._flushed = Meta(merged.length, merged.version, merged.root)
+        self._flushed = Meta(merged.length, merged.version, merged.root, mark)
         self._length = max(self._length, merged.length)
         # Even where a newer value waits: if that is discarded, the cache must have this one.
         for node_id, node in merged.nodes.items():

@@ -52,6 +52,7 @@ class StateReader:
         self._pending = Pending()
         self._flushed = index.meta()
         self._length = self._flushed.seq
+        self._mark = self._flushed.mark
 
     @property
     def version(self) -> int:
@@ -70,6 +71,11 @@ class StateReader:
         """The length of the log that the state reflects."""
         with self._lock:
             return self._length
+
+    @property
+    def mark(self) -> int:
+        """The position in the log that was last given to `State.set_mark`, 0 if none was."""
+        return self._mark
 
     def get(self, path: str) -> Record | None:
         """Return what a canonical path has; None for nothing, and for the root."""

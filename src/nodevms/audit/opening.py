@@ -14,7 +14,7 @@ from typing import Final
 
 from nodevms.audit.divergence import EntryFalseError, EntryUncheckedError
 from nodevms.errors import CouldNotCheckError, NodeVMSError, ProvedFalseError, StorageError
-from nodevms.feed import Feed, Head, audit_feed
+from nodevms.feed import Feed, FileSystem, Head, audit_feed
 from nodevms.feed.files import OSFiles
 from nodevms.feed.keys import PUBLIC_KEY_BYTES
 from nodevms.feed.recovery import torn_after
@@ -76,7 +76,7 @@ def open_checked(
         if is_locked(place.layout):
             return _in_use(place, seen, pause)
         try:
-            return _at_rest(place, seen)
+            return _at_rest(place, seen, place.layout.open_journal().redone())
         except (ProvedFalseError, CouldNotCheckError):
             if is_locked(place.layout):  # a backend was started meanwhile
                 return _in_use(place, seen, pause)
@@ -119,19 +119,25 @@ def _in_use(place: Place, seen: BytesSeen, pause: Callable[[float], None]) -> tu
     )
 
 
-def _at_rest(place: Place, seen: BytesSeen) -> tuple[Feed, Head]:
+def _at_rest(place: Place, seen: BytesSeen, files: FileSystem) -> tuple[Feed, Head]:
     key = _key(place)
     try:
-        head = _audit(place, seen, key)
+        head = _audit(place, seen, key, files=files)
     except ProvedFalseError as error:
-        if error.code == "feed-unsigned" or _is_torn(place, key):
+        if error.code == "feed-unsigned" or _is_torn(place, key, files):
             raise _torn(place, error) from error
         raise
-    return Feed.open(place.directory, place.prefix, writable=False), head
+    return Feed.open(place.directory, place.prefix, writable=False, files=files), head
 
 
 def _audit(
-    place: Place, seen: BytesSeen, key: bytes, *, length: int | None = None, exact: bool = True
+    place: Place,
+    seen: BytesSeen,
+    key: bytes,
+    *,
+    length: int | None = None,
+    exact: bool = True,
+    files: FileSystem | None = None,
 ) -> Head:
     total = _data_bytes(place)
     done = 0
@@ -141,14 +147,16 @@ def _audit(
         done += len(block)
         seen(place.name, done, total)
 
-    return audit_feed(place.directory, place.prefix, key, count, length=length, exact=exact)
+    return audit_feed(
+        place.directory, place.prefix, key, count, length=length, exact=exact, files=files
+    )
 
 
-def _is_torn(place: Place, key: bytes) -> bool:
+def _is_torn(place: Place, key: bytes, file_system: FileSystem) -> bool:
     """Tell whether a power cut explains what is wrong with a backend's own directory."""
     if not (place.layout.root / f"{LOG_PREFIX}secret_key").exists():
         return False
-    files = FeedFiles(OSFiles(), place.directory, place.prefix)
+    files = FeedFiles(file_system, place.directory, place.prefix)
     try:
         before = torn_after(files, key)
     finally:
@@ -156,7 +164,9 @@ def _is_torn(place: Place, key: bytes) -> bool:
     if before is None:
         return False
     try:
-        audit_feed(place.directory, place.prefix, key, length=before, exact=False)
+        audit_feed(
+            place.directory, place.prefix, key, length=before, exact=False, files=file_system
+        )
     except ProvedFalseError:
         return False
     return True

@@ -144,7 +144,7 @@ class Backend:
         self.epoch = self._seq
         self._seq += 1
         block = encode(entry)
-        self.store.write([block])
+        self.store.write_start(self.epoch, block, brings_code=kind is not Restart)
         request = Request("", b"[]", None, None)
         answer = _answer(executed, self.epoch, self.epoch)
         return Logged(self.epoch, block, request, answer, time_ms, executed)

@@ -14,10 +14,10 @@ from typing import Final
 
 from nodevms.archive import Publisher
 from nodevms.errors import CouldNotCheckError, ProvedFalseError, StorageError
-from nodevms.feed import Feed
-from nodevms.feed.files import OSFiles
+from nodevms.feed import Feed, FileSystem
 from nodevms.feed.opening import open_files
 from nodevms.feed.recovery import longest_prefix
+from nodevms.feed.sleep import io_errors
 from nodevms.vm.directory import LOG_PREFIX, Layout
 from nodevms.vm.entries import decode, time_of
 from nodevms.vm.entry_changes import changes_of
@@ -34,10 +34,12 @@ def check_consistency(layout: Layout) -> None:
         StorageError: Fatal; the sentence says what is missing. Nothing was changed.
     """
     places = ((layout.root, LOG_PREFIX), (layout.metadata, ""), (layout.content, ""))
-    log_length, _, content_length = (_kept_length(*place) for place in places)
+    with io_errors("read", layout.journal):
+        files = layout.open_journal().redone()
+    log_length, _, content_length = (_kept_length(files, *place) for place in places)
     with ExitStack() as opened:
         log, metadata, content = (
-            opened.enter_context(Feed.open(folder, prefix, writable=False))
+            opened.enter_context(Feed.open(folder, prefix, writable=False, files=files))
             for folder, prefix in places
         )
         _check_published(log_length, drive_publisher(metadata, content))
@@ -56,9 +58,9 @@ def drive_publisher(metadata: Feed, content: Feed) -> Publisher:
         raise _damaged(f"the published files are damaged: {error}") from error
 
 
-def _kept_length(folder: Path, prefix: str) -> int:
+def _kept_length(file_system: FileSystem, folder: Path, prefix: str) -> int:
     """Return how many blocks a writer would keep of a feed; it refuses what no crash explains."""
-    files, key, _ = open_files(OSFiles(), folder, prefix, writable=False)
+    files, key, _ = open_files(file_system, folder, prefix, writable=False)
     try:
         batch = longest_prefix(files, key)
     finally:

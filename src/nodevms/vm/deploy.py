@@ -14,11 +14,11 @@ from nodevms.feed import KeyPair
 from nodevms.vm.backend import Backend, Identity, Surroundings
 from nodevms.vm.directory import Description, Layout, read_description
 from nodevms.vm.draft import Draft
-from nodevms.vm.entries import Entry, Init, Restart, Start, Upgrade, time_of
+from nodevms.vm.entries import Init, Restart, Start, Upgrade, time_of
 from nodevms.vm.errors import DirectoryError
 from nodevms.vm.limits import Limits, beyond
 from nodevms.vm.script import Script, code_hash
-from nodevms.vm.store import Progress, Store, starts
+from nodevms.vm.store import Progress, Store
 
 CLOCK_BACK_MS_MAX: Final = 3_600_000
 TITLE_CHARACTERS_MAX: Final = 200
@@ -109,7 +109,7 @@ def _reopen(
     store = Store.open(layout, description, progress=deployment.progress)
     backend: Backend | None = None
     try:
-        init, code = _first_and_code(store)
+        init, code = store.first_and_code()
         identity = Identity(init.title, init.debug)
         kind = _kind_of_start(deployment, identity, code)
         last_ms = time_of(store.entry(store.log.length - 1))
@@ -123,16 +123,6 @@ def _reopen(
             store.close()
         raise
     return backend
-
-
-def _first_and_code(store: Store) -> tuple[Init, str]:
-    blocks = store.log.get_many(0, store.log.length)
-    entries: list[Entry] = [store.entry(seq) for seq in starts(blocks)]
-    first = entries[0] if entries else None
-    if not isinstance(first, Init):
-        raise StorageError("the call log does not begin with an init entry", fatal=True)
-    code = next(e.code for e in reversed(entries) if isinstance(e, Init | Upgrade))
-    return first, code
 
 
 def _kind_of_start(deployment: Deployment, identity: Identity, code: str) -> type[Start]:

@@ -2,9 +2,10 @@
 
 ``backend.json`` says that the directory is ours, in which format, and for which keys;
 ``call-log.*`` is the log, ``files/metadata`` and ``files/content`` are the drive's two feeds,
-``state.db`` is the derived index, ``lock`` is held by the writer. Without ``backend.json`` a
-directory may only be empty, or hold ``backend.json.new``: there a backend was begun and not
-finished, and nothing in it was ever acknowledged.
+``journal`` is in front of log and contents while a writer runs, ``state.db`` is the derived index,
+``lock`` is held by the writer. Without ``backend.json`` a directory may only be empty, or hold
+``backend.json.new``: there a backend was begun and not finished, and nothing in it was ever
+acknowledged.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from typing import Final
 import msgspec
 
 from nodevms.errors import StorageError
+from nodevms.feed import Journal
+from nodevms.feed.sleep import feed_path
 from nodevms.vm.errors import DirectoryError, LockedError
 
 DIRECTORY_FORMAT: Final = 1
@@ -48,6 +51,20 @@ class Layout:
     def state(self) -> Path:
         """The index of the files, derived from the log."""
         return self.root / "state.db"
+
+    @property
+    def journal(self) -> Path:
+        """What makes the batches of log and contents last; empty unless a writer runs or died."""
+        return self.root / "journal"
+
+    def open_journal(self) -> Journal:
+        """Return the journal in front of log and contents, neither redone nor begun."""
+        feeds = [(self.content, ""), (self.root, LOG_PREFIX)]
+        return Journal(
+            self.journal,
+            [feed_path(*feed, name) for feed in feeds for name in ("data", "tree", "signatures")],
+            derived=[feed_path(*feed, "bitfield") for feed in feeds],
+        )
 
     @property
     def lock(self) -> Path:

@@ -139,6 +139,6 @@ def _sweep(target: Path) -> None:
 def _clear(layout: Layout) -> None:
     """Remove what a creation makes, and nothing else."""
     shutil.rmtree(layout.root / "files", ignore_errors=True)
-    for pattern in (f"{LOG_PREFIX}*", f"{layout.state.name}*"):
+    for pattern in (f"{LOG_PREFIX}*", f"{layout.state.name}*", layout.journal.name):
         for path in layout.root.glob(pattern):
             path.unlink(missing_ok=True)

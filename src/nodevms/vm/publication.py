@@ -11,10 +11,8 @@ import threading
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from nodevms.archive import Change, Published
+from nodevms.archive import Change, Published, Record
 from nodevms.errors import NodeVMSError
-from nodevms.vm.entries import time_of
-from nodevms.vm.entry_changes import changes_of
 from nodevms.vm.store import Store
 
 INTERVAL_S: Final = 1.0
@@ -33,7 +31,12 @@ class NetChanges:
     def add(self, changes: Iterable[Change], time_ms: int) -> None:
         """Take over one entry's changes; the newest of each path counts."""
         for change in changes:
-            self._by_path[change.path] = Published(change.path, change.kind, change.record(time_ms))
+            self.put(change.path, change.record(time_ms))
+
+    def put(self, path: str, record: Record | None) -> None:
+        """Take over what a path has now."""
+        kind = "deleted" if record is None else record.kind
+        self._by_path[path] = Published(path, kind, record)
 
     def __len__(self) -> int:
         return len(self._by_path)
@@ -59,12 +62,7 @@ class Publication:
         self._changed = threading.Condition()
         self._closing = False
         self._failed = False
-        for length, entry in enumerate(
-            store.entries(self._publisher.last_marker()), self._publisher.last_marker() + 1
-        ):
-            self._net.add(changes_of(entry), time_of(entry))
-            if len(self._net) > GATHERED_MAX:
-                self._publisher.publish(self._net.take(), length)
+        self._gather_missing(store)
         self._thread = threading.Thread(target=self._run, name="nodevms-publisher")
         self._thread.start()
 
@@ -88,6 +86,18 @@ class Publication:
                 self._net.take()  # the next start publishes it
             elif self._net:
                 self._changed.notify_all()
+
+    def _gather_missing(self, store: Store) -> None:
+        """Take what changed since the last publication; reads no entry that changed nothing."""
+        marker, state = self._publisher.last_marker(), store.state
+        version = store.entry(marker - 1).result.filesVersion if marker else 0
+        length = marker
+        while items := state.history(start=version + 1):
+            for item in items:
+                if item.seq >= length and len(self._net) > GATHERED_MAX:
+                    self._publisher.publish(self._net.take(), length)
+                length, version = item.seq + 1, item.version
+                self._net.put(item.path, item.record)
 
     def close(self) -> None:
         """Publish the rest and end the thread."""

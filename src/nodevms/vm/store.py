@@ -6,14 +6,16 @@ derived from them and is rebuilt whenever it disagrees.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from typing import Final, Protocol, TypeVar
 
 from nodevms.archive import FeedContents, State, create_drive, remove_index
 from nodevms.archive.index_file import DAMAGED
 from nodevms.errors import StorageError
-from nodevms.feed import Feed, KeyPair, dat_url
+from nodevms.feed import Feed, Journal, KeyPair, dat_url
+from nodevms.feed.sleep import io_errors
 from nodevms.vm.consistency import check_consistency, drive_publisher
 from nodevms.vm.directory import (
     DIRECTORY_FORMAT,
@@ -24,13 +26,15 @@ from nodevms.vm.directory import (
     storage_errors,
     write_description,
 )
-from nodevms.vm.entries import Entry, decode, time_of
+from nodevms.vm.entries import Entry, Init, Upgrade, decode, time_of
 from nodevms.vm.entry_changes import changes_of
 from nodevms.vm.errors import DirectoryError
 
 FLUSH_ENTRIES: Final = 1000
 
 Progress = Callable[[int, int], None]
+
+_LOG = logging.getLogger("nodevms.store")
 
 
 class Store:
@@ -45,6 +49,7 @@ class Store:
         metadata: Feed,
         content: Feed,
         state: State,
+        journal: Journal,
     ) -> None:
         self.layout = layout
         self.log = log
@@ -54,6 +59,7 @@ class Store:
         self.state = state
         self.publisher = drive_publisher(metadata, content)
         self._lock = lock
+        self._journal = journal
         self._index_is_damaged = False
 
     @property
@@ -84,14 +90,23 @@ class Store:
         with storage_errors(layout.root):
             for folder in (layout.metadata, layout.content):
                 folder.mkdir(parents=True)
+        journal, content_keys = layout.open_journal(), files_keys.content_key_pair()
         with ExitStack() as opened:
-            log = _kept(opened, Feed.create(layout.root, LOG_PREFIX, log_keys))
+            log = _kept(opened, Feed.create(layout.root, LOG_PREFIX, log_keys, files=journal))
             metadata = _kept(opened, Feed.create(layout.metadata, "", files_keys))
-            content_keys = files_keys.content_key_pair()
-            content = _kept(opened, Feed.create(layout.content, "", content_keys))
+            content = _kept(opened, Feed.create(layout.content, "", content_keys, files=journal))
             create_drive(metadata, content.key)
             state = _kept(opened, State.open(layout.state))
-            store = cls(layout, lock, log=log, metadata=metadata, content=content, state=state)
+            store = cls(
+                layout,
+                lock,
+                log=log,
+                metadata=metadata,
+                content=content,
+                state=state,
+                journal=journal,
+            )
+            store._begin_journal()
             opened.pop_all()
         return store
 
@@ -106,17 +121,23 @@ class Store:
             StorageError: It is damaged or cannot be written.
             DirectoryError: Its keys are not those that ``backend.json`` names.
         """
-        lock = WriterLock(layout)
+        lock, journal = WriterLock(layout), layout.open_journal()
         with ExitStack() as opened:
             opened.callback(lock.release)
             check_consistency(layout)
+            with io_errors("redo", layout.journal):
+                journal.redo()
+            log = _kept(opened, Feed.open(layout.root, LOG_PREFIX, writable=True, files=journal))
+            metadata = _kept(opened, Feed.open(layout.metadata, "", writable=True))
+            content = _kept(opened, Feed.open(layout.content, "", writable=True, files=journal))
             store = cls(
                 layout,
                 lock,
-                log=_kept(opened, Feed.open(layout.root, LOG_PREFIX, writable=True)),
-                metadata=_kept(opened, Feed.open(layout.metadata, "", writable=True)),
-                content=_kept(opened, Feed.open(layout.content, "", writable=True)),
+                log=log,
+                metadata=metadata,
+                content=content,
                 state=_kept(opened, _open_state(layout)),
+                journal=journal,
             )
             opened.callback(store._close_state)  # perhaps another one than that
             store._check_keys(description)
@@ -127,6 +148,7 @@ class Store:
                     raise
                 store._remake_index()
                 store._catch_up(progress)
+            store._begin_journal()
             opened.pop_all()
         return store
 
@@ -142,7 +164,10 @@ class Store:
         )
 
     def write(self, blocks: list[bytes]) -> None:
-        """Make the contents and then the entries of a batch last.
+        """Make the contents and then the entries of a batch last: at most two syncs.
+
+        In this order, and not both at once, because what is written may reach the disk before it
+        is synced, and no entry may be there without its contents.
 
         Raises:
             StorageError: Something was not written or not synced; the store must be reopened.
@@ -152,6 +177,27 @@ class Store:
         self.log.append(blocks)
         self.log.sync()
         self.state.flush(self.log.length)
+
+    def write_start(self, seq: int, block: bytes, *, brings_code: bool) -> None:
+        """Make a start entry last, and remember where the running code stands.
+
+        Raises:
+            StorageError: As :meth:`write`.
+        """
+        if brings_code:
+            self.state.set_mark(seq)
+        self.write([block])
+
+    def first_and_code(self) -> tuple[Init, str]:
+        """Return the log's first entry and the code that its last init or upgrade brought.
+
+        Raises:
+            StorageError: The log does not begin with an init entry. Fatal.
+        """
+        first, newest = self.entry(0), self.entry(self.state.mark)
+        if not isinstance(first, Init) or not isinstance(newest, Init | Upgrade):
+            raise StorageError("the call log does not begin with an init entry", fatal=True)
+        return first, newest.code
 
     def entry(self, seq: int) -> Entry:
         """Read one entry of the log."""
@@ -168,11 +214,21 @@ class Store:
 
     def close(self) -> None:
         """Close all files and give the lock back."""
+        try:
+            self._journal.end()
+        except OSError as error:
+            _LOG.error("what the journal holds is written again at the next start: %s", error)
+        with suppress(StorageError):  # what the index lacks is read from the log again
+            self.state.flush(self.log.synced_length, force=True)
         for part in (self.state, self.log, self.metadata, self.content):
             part.close()
         if self._index_is_damaged:
             remove_index(self.layout.state)
         self._lock.release()
+
+    def _begin_journal(self) -> None:
+        with io_errors("make", self.layout.journal):
+            self._journal.begin()
 
     def _close_state(self) -> None:
         self.state.close()
@@ -213,7 +269,9 @@ class Store:
             return True
         if seq > self.log.length:
             return False
-        result = self.entry(seq - 1).result
+        result, mark = self.entry(seq - 1).result, self.state.mark
+        if mark >= seq or not isinstance(self.entry(mark), Init | Upgrade):
+            return False
         return self.state.version == result.filesVersion and (
             not isinstance(result.filesRoot, str) or result.filesRoot == self.state.root.hex()
         )
@@ -227,6 +285,8 @@ def apply_entry(state: State, seq: int, entry: Entry) -> None:
         StorageError: They do not lead to the state root that the entry names.
     """
     root = state.apply(seq + 1, changes_of(entry), time_of(entry))
+    if isinstance(entry, Init | Upgrade):
+        state.set_mark(seq)
     wanted = entry.result.filesRoot
     if isinstance(wanted, str) and root.hex() != wanted:
         raise StorageError(
@@ -261,10 +321,3 @@ def _open_state(layout: Layout) -> State:
             ) from error
         remove_index(layout.state)
         return State.open(layout.state)
-
-
-def starts(blocks: Iterable[bytes]) -> Iterator[int]:
-    """Yield the positions of the start entries among the log's blocks."""
-    for seq, block in enumerate(blocks):
-        if not block.startswith(b'{"type":"call",'):
-            yield seq

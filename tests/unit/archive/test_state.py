@@ -319,7 +319,7 @@ def test_says_that_a_file_is_no_index(tmp_path: Path, content: bytes) -> None:
 @pytest.mark.parametrize(
     "damage",
     [
-        "PRAGMA user_version = 2",
+        "PRAGMA user_version = 3",
         "PRAGMA application_id = 1",
         "DROP TABLE meta",
         "DELETE FROM meta",
@@ -422,8 +422,8 @@ def test_reads_are_right_between_the_write_and_its_settling(
             verify_proof(state.root, "/c", state.prove("/c")),
         ]
 
-    def write_and_look(layer: object) -> None:
-        write(layer)  # type: ignore[arg-type]
+    def write_and_look(layer: object, mark: int) -> None:
+        write(layer, mark)  # type: ignore[arg-type]
         seen.append(look())
 
     monkeypatch.setattr(writer, "write", write_and_look)
@@ -478,3 +478,17 @@ def test_readers_beside_a_writer_and_a_flusher_see_whole_states(tmp_path: Path) 
     assert failures == []
     state.flush(lengths)
     assert state.root == naive_root(naive(state))
+
+
+def test_a_mark_is_kept_with_the_length_that_it_belongs_to(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    with State.open(path) as state:
+        assert state.mark == 0
+        state.set_mark(7)
+        state.apply(8, [], 1)
+        state.flush(8)
+        state.set_mark(9)  # never flushed
+    with State.open(path) as state:
+        assert (state.seq, state.mark) == (8, 7)
+        state.reset()
+        assert state.mark == 0
