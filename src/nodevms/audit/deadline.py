@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Final
 
@@ -27,6 +28,10 @@ class Deadline:
     def left(self) -> float:
         """Seconds that are left, none below zero."""
         return max(self._end - self._monotonic(), 0.0)
+
+    def stop(self) -> None:
+        """Let the time be over now. Any thread may call it."""
+        self._end = -math.inf
 
     def check(self, doing: str) -> None:
         """Go on, if there is time.
