@@ -11,6 +11,12 @@ from nodevms.errors import CouldNotCheckError
 SECONDS_MAX: Final = 24 * 3600.0
 
 
+class OutOfTimeError(CouldNotCheckError):
+    """An audit takes longer than it may."""
+
+    code = "time"
+
+
 class Deadline:
     """A time at which work is given up.
 
@@ -37,15 +43,14 @@ class Deadline:
         """Go on, if there is time.
 
         Raises:
-            CouldNotCheckError: The time is over; code ``time``.
+            OutOfTimeError: The time is over.
         """
         if self._monotonic() > self._end:
             raise self.over(doing)
 
-    def over(self, doing: str) -> CouldNotCheckError:
+    def over(self, doing: str) -> OutOfTimeError:
         """Return the error for an audit that takes too long."""
-        return CouldNotCheckError(
+        return OutOfTimeError(
             f"it takes longer than {self._seconds:g} seconds (stopped while {doing})",
-            code="time",
             hint="Give it more time with --max-time SECONDS.",
         )
