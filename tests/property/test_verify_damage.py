@@ -64,6 +64,21 @@ def backend(
     return directory
 
 
+def says_the_same(name: str, found: bytes, whole: bytes) -> bool:
+    """Tell whether nothing is damaged, or only signatures are gone that the last one covers."""
+    if not name.endswith("signatures") or len(found) != len(whole):
+        return found == whole
+    slots = [range(at, at + 64) for at in range(32, len(whole), 64)]
+    return (
+        found[:32] == whole[:32]
+        and found[-64:] == whole[-64:]
+        and all(
+            found[slot.start : slot.stop] in (whole[slot.start : slot.stop], bytes(64))
+            for slot in slots
+        )
+    )
+
+
 @settings(
     max_examples=150,
     deadline=None,
@@ -81,8 +96,8 @@ def test_damaged_files_never_verify(
                 at = int(start * len(data))
                 end = at + int(length * (len(data) - at))
                 (backend / name).write_bytes(DAMAGES[kind](data, at, end, extra))
-        if all((backend / name).read_bytes() == whole[name] for name in FILES):
-            verifier.verify(backend)
+        if all(says_the_same(name, (backend / name).read_bytes(), whole[name]) for name in FILES):
+            assert verifier.verify(backend).entries == 4
             return
         with pytest.raises((ProvedFalseError, CouldNotCheckError)):
             verifier.verify(backend)

@@ -365,6 +365,22 @@ def test_a_handshake_that_names_another_backend_is_proved_false(site: Site, clai
     assert next(iter(claim.values())) in done.stderr
 
 
+def test_what_the_handshake_says_of_the_script_is_held_against_the_log(
+    engine: Engine, site: Site, backend: Path
+) -> None:
+    right = Verifier(engine).verify(backend).epochs[0].code_hash
+    for claims, code in (
+        ({"codeHash": right, "epoch": 0, "debug": False}, 0),
+        ({"codeHash": right, "epoch": 2, "debug": False}, 1),
+        ({"codeHash": right, "epoch": 0, "debug": True}, 1),
+        ({"codeHash": "0" * 64, "epoch": 0, "debug": False}, 1),
+    ):
+        site.claims = claims
+        done = CliRunner().invoke(main, ["verify", site.address, "--no-memory"])
+        assert done.exit_code == code, claims
+        assert ("the server says" in done.stderr) == bool(code)
+
+
 @pytest.mark.parametrize("claim", [{"callLogUrl": 7}, {"methods": None}])
 def test_a_handshake_that_is_none_could_not_be_checked(site: Site, claim: Head) -> None:
     site.claims = claim

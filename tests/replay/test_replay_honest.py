@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import cheating_host as host
@@ -11,6 +12,7 @@ from backends import COUNTER
 from cheating_host import Honest
 from eventful import CALLS, EVERYTHING, LONE, QUICK
 
+from nodevms.audit.opening import CALL_LOG
 from nodevms.audit.verifier import Report, Verifier
 from nodevms.errors import UsageError
 from nodevms.sandbox import Engine
@@ -172,6 +174,48 @@ async def test_a_running_backend_verifies(
         assert await vm.exports.increment() == 2
     finally:
         await vm.close()
+
+
+async def test_what_is_published_while_the_log_is_checked_is_no_lie(
+    engine: Engine, verifier: Verifier, tmp_path: Path
+) -> None:
+    vm = VM(COUNTER, engine=engine)
+    await vm.deploy(dir=tmp_path / "backend")
+    metadata = vm.feeds["metadata"][0]
+    loop = asyncio.get_running_loop()
+
+    class Meanwhile(Listening):
+        def checked(self, name: str, done: int, total: int) -> None:
+            if name == CALL_LOG and metadata.synced_length == 1:
+                asyncio.run_coroutine_threadsafe(increment(), loop).result(30)
+                while metadata.synced_length < 2:
+                    time.sleep(0.01)
+
+    async def increment() -> None:
+        await vm.exports.increment()
+
+    try:
+        report = await asyncio.to_thread(
+            verifier.verify, tmp_path / "backend", listener=Meanwhile()
+        )
+        assert (report.entries, report.publications) == (1, 0)
+        assert metadata.synced_length == 2
+    finally:
+        await vm.close()
+
+
+class Listening:
+    def checked(self, name: str, done: int, total: int) -> None:
+        pass
+
+    def replaying(self, entries: int) -> None:
+        pass
+
+    def replayed(self, entries: int) -> None:
+        pass
+
+    def comparing(self) -> None:
+        pass
 
 
 # --- refusals

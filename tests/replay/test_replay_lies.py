@@ -416,6 +416,16 @@ def test_a_published_drive_with_nodes_left_out_is_proved_false(
         verifier.verify(copy)
 
 
+def test_a_drives_header_with_more_in_it_is_proved_false(
+    verifier: Verifier, photos: Path, tmp_path: Path
+) -> None:
+    copy = copied(photos, tmp_path / "copy")
+    host.cheat_drive(copy, lambda blocks: [blocks[0] + b"\x1a\x01x", *blocks[1:]])
+    with pytest.raises(ProvedFalseError) as caught:
+        verifier.verify(copy)
+    assert caught.value.code == "bad-drive"
+
+
 # --- what the reader expects, and what the reader saw before
 
 

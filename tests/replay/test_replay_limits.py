@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import signal
+import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
 
@@ -107,6 +110,23 @@ def test_calls_that_use_all_their_gas_end_with_the_time(engine: Engine, tmp_path
     document = json.loads(done.stdout)
     assert (done.exit_code, document["code"]) == (3, "time")
     assert CliRunner().invoke(main, arguments).exit_code == 0
+
+
+def test_who_interrupts_it_gets_no_accusation(engine: Engine, tmp_path: Path) -> None:
+    code = "exports.spin = () => { for (;;); }"
+    honest = Honest(engine, tmp_path / "backend")
+    honest.run(code, [("spin",)] * 30, limits=Limits(gas=300_000_000))
+    command = [sys.executable, "-m", "nodevms.cli", "verify", str(honest.directory)]
+    with subprocess.Popen(
+        [*command, "--no-memory"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "›Replaying 31 calls...\n"
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert "✔" not in out
+    assert err == "✖Could not check.\nnodevms: it was interrupted\n"
 
 
 def test_a_replay_writes_no_more_than_the_disk_limit(engine: Engine, tmp_path: Path) -> None:

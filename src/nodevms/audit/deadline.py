@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Final
 
 from nodevms.errors import CouldNotCheckError
 
 SECONDS_MAX: Final = 24 * 3600.0
+
+
+class OutOfTimeError(CouldNotCheckError):
+    """An audit takes longer than it may."""
+
+    code = "time"
 
 
 class Deadline:
@@ -28,19 +35,22 @@ class Deadline:
         """Seconds that are left, none below zero."""
         return max(self._end - self._monotonic(), 0.0)
 
+    def stop(self) -> None:
+        """Let the time be over now. Any thread may call it."""
+        self._end = -math.inf
+
     def check(self, doing: str) -> None:
         """Go on, if there is time.
 
         Raises:
-            CouldNotCheckError: The time is over; code ``time``.
+            OutOfTimeError: The time is over.
         """
         if self._monotonic() > self._end:
             raise self.over(doing)
 
-    def over(self, doing: str) -> CouldNotCheckError:
+    def over(self, doing: str) -> OutOfTimeError:
         """Return the error for an audit that takes too long."""
-        return CouldNotCheckError(
+        return OutOfTimeError(
             f"it takes longer than {self._seconds:g} seconds (stopped while {doing})",
-            code="time",
             hint="Give it more time with --max-time SECONDS.",
         )

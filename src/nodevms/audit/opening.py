@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from nodevms.audit.deadline import OutOfTimeError
 from nodevms.audit.divergence import EntryFalseError, EntryUncheckedError
 from nodevms.errors import CouldNotCheckError, NodeVMSError, ProvedFalseError, StorageError
 from nodevms.feed import Feed, FileSystem, Head, audit_feed
@@ -81,9 +82,9 @@ def open_checked(
             if is_locked(place.layout):  # a backend was started meanwhile
                 return _in_use(place, seen, pause)
             raise
-    except OSError as error:
-        raise _unreadable(place, error) from error
-    except StorageError as error:
+    except OutOfTimeError:
+        raise
+    except (OSError, StorageError) as error:
         raise _unreadable(place, error) from error
     except (ProvedFalseError, CouldNotCheckError) as error:
         raise _about(place, error) from error
@@ -190,7 +191,7 @@ def _key(place: Place) -> bytes:
             key = file.read(PUBLIC_KEY_BYTES + 1)
     except FileNotFoundError:
         raise CouldNotCheckError(
-            f"there is none at {path}",
+            f"there is no {path}",
             code="feed-missing",
             hint="DIR is the directory that exec names, or one that verify --dir filled.",
         ) from None

@@ -18,6 +18,7 @@ from nodevms.errors import CouldNotCheckError, NodeVMSError, ProvedFalseError, U
 
 if TYPE_CHECKING:
     from nodevms.audit import Deadline, Expectations, Report
+    from nodevms.rpc.client import BackendInfo
 
 
 @click.command()
@@ -71,21 +72,27 @@ def command(
     from nodevms.cli.verify_report import fail, succeed
 
     screen = Screen(quiet=as_json)
+    task: _Task | None = None
     try:
         task = _task(files, log, allow_older, not no_memory, seconds_max, bytes_max, screen)
         report = task.verify(target, directory)
     except NodeVMSError as error:
-        screen.close()
-        sys.exit(fail(error, as_json=as_json))
+        failure: NodeVMSError = error
+    except KeyboardInterrupt:
+        if task is not None:
+            task.deadline.stop()
+        failure = CouldNotCheckError("it was interrupted", code="interrupted")
     except Exception as error:
-        screen.close()
-        unexpected = CouldNotCheckError(
+        failure = CouldNotCheckError(
             f"internal error: {error!r}",
             code="internal",
             hint="This is a fault of nodevms, whatever the backend did. Please report it.",
         )
-        sys.exit(fail(unexpected, as_json=as_json))
-    succeed(report, as_json=as_json)
+    else:
+        succeed(report, as_json=as_json)
+        return
+    screen.close()
+    sys.exit(fail(failure, as_json=as_json))
 
 
 def _task(
@@ -133,8 +140,10 @@ class _Task:
             )
         kept = nullcontext(str(directory)) if directory else tempfile.TemporaryDirectory()
         with kept as place:
-            asyncio.run(self._fetch_in_time(target, Path(place)))
-            return self._verify(Path(place))
+            info = asyncio.run(self._fetch_in_time(target, Path(place)))
+            report = self._verify(Path(place))
+        _compare_claims(info, report)
+        return report
 
     def _verify(self, place: Path) -> Report:
         from nodevms.audit import Memory, Verifier, default_state_folder
@@ -144,14 +153,14 @@ class _Task:
         verifier = Verifier(Engine(), memory=memory, deadline=self.deadline)
         return verifier.verify(place, self.expectations, self.screen)
 
-    async def _fetch_in_time(self, target: str, place: Path) -> None:
+    async def _fetch_in_time(self, target: str, place: Path) -> BackendInfo:
         try:
             async with asyncio.timeout(self.deadline.left):
-                await self._fetch(target, place)
+                return await self._fetch(target, place)
         except TimeoutError:
             raise self.deadline.over("fetching") from None
 
-    async def _fetch(self, target: str, place: Path) -> None:
+    async def _fetch(self, target: str, place: Path) -> BackendInfo:
         from nodevms.audit import Fetcher
         from nodevms.rpc import RPCClient, parse_backend_url
 
@@ -179,6 +188,30 @@ class _Task:
         await fetcher.fetch("metadata", screen.downloading("files archive"))
         await fetcher.fetch("content", screen.downloading("files' contents"))
         screen.close()
+        return info
+
+
+def _compare_claims(info: BackendInfo, report: Report) -> None:
+    """Hold what the server said of its script against the log that was verified."""
+    from nodevms.audit.divergence import shorten
+
+    if not info.code_hash:  # a server that says nothing of it
+        return
+    start = next((start for start in report.epochs if start.seq == info.epoch), None)
+    found = "no start" if start is None else f"the start of script {start.code_hash}"
+    if start is None or start.code_hash != info.code_hash:
+        raise ProvedFalseError(
+            f"the server says that it runs script {shorten(info.code_hash)} since entry "
+            f"{info.epoch}; that entry is {found}",
+            code="handshake-false",
+        )
+    if info.debug != report.debug:
+        raise ProvedFalseError(
+            "the server says that it runs "
+            + ("in debug mode" if info.debug else "outside debug mode")
+            + "; its log says otherwise",
+            code="handshake-false",
+        )
 
 
 def _compare_keys(name: str, found: bytes, claimed: str, expected: bytes | None) -> None:
