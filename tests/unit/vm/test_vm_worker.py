@@ -124,6 +124,8 @@ def test_a_batch_is_bounded(make: Callable[..., Bench], size: int, most: int) ->
     assert bench.writing.acquire(timeout=PATIENCE_S)
     for number in range(1, 2 * BATCH_CALLS_MAX):
         bench.submit(number)
+    for _ in range(1 + most):  # the first batch, and a whole one behind it
+        assert bench.running.acquire(timeout=PATIENCE_S)
     bench.let_go()
     assert max(map(len, bench.batches)) == most
     assert list(chain.from_iterable(bench.batches)) == list(range(2 * BATCH_CALLS_MAX))
