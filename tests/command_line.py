@@ -76,7 +76,11 @@ class Server:
         """Ask it to stop, and return its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(number)
-        return self.process.wait(timeout=PATIENCE_S)
+        try:
+            return self.process.wait(timeout=PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()  # a test that fails leaves nothing running
+            return self.process.wait(timeout=PATIENCE_S)
 
 
 def nodevms_command(*arguments: str) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 
 from nodevms.vm.errors import BackendClosedError, QueueFullError
 from nodevms.vm.requests import Answer, Outcome, Request
-from nodevms.vm.worker import BATCH_CALLS_MAX, Worker
+from nodevms.vm.worker import BATCH_CALLS_MAX, QUEUE_BYTES_MAX, Worker
 
 PATIENCE_S = 20
 
@@ -124,6 +124,8 @@ def test_a_batch_is_bounded(make: Callable[..., Bench], size: int, most: int) ->
     assert bench.writing.acquire(timeout=PATIENCE_S)
     for number in range(1, 2 * BATCH_CALLS_MAX):
         bench.submit(number)
+    for _ in range(1 + most):  # the first batch, and a whole one behind it
+        assert bench.running.acquire(timeout=PATIENCE_S)
     bench.let_go()
     assert max(map(len, bench.batches)) == most
     assert list(chain.from_iterable(bench.batches)) == list(range(2 * BATCH_CALLS_MAX))
@@ -142,6 +144,39 @@ def test_the_queue_is_bounded(make: Callable[..., Bench]) -> None:
     bench.let_go()
     assert bench.executed == [0, 1, 2, 3]
     assert [number for number, _ in bench.delivered] == [0, 1, 2, 3]
+
+
+def test_the_queue_s_bytes_are_bounded(make: Callable[..., Bench]) -> None:
+    bench = make(queue_max=1000)
+    bench.engine.clear()
+    bench.submit(0)
+    assert bench.running.acquire(timeout=PATIENCE_S)
+    large = b"[" + b" " * (QUEUE_BYTES_MAX // 4 - 2) + b"]"
+    for number in (1, 2, 3, 4):
+        bench.worker.submit(Request("f", large, None, number))
+    with pytest.raises(QueueFullError, match="Too many active requests"):
+        bench.submit(5)
+    bench.engine.set()
+    while bench.worker.waiting:
+        assert bench.running.acquire(timeout=PATIENCE_S)
+    bench.submit(6)
+    bench.let_go()
+    assert bench.executed == [0, 1, 2, 3, 4, 6]
+
+
+def test_what_has_not_begun_can_be_refused(make: Callable[..., Bench]) -> None:
+    bench = make()
+    bench.engine.clear()
+    for number in range(4):
+        bench.submit(number)
+    assert bench.running.acquire(timeout=PATIENCE_S)
+    bench.worker.refuse_waiting()
+    assert bench.worker.waiting == 0
+    refused = dict(bench.delivered)
+    assert list(refused) == [1, 2, 3]
+    assert all(isinstance(outcome, BackendClosedError) for outcome in refused.values())
+    bench.let_go()
+    assert bench.executed == [0]
 
 
 def test_a_closed_worker_takes_nothing_but_ends_what_it_took(make: Callable[..., Bench]) -> None:
