@@ -71,6 +71,7 @@ from nodevms.rpc import Answer, Method
         ("const then = Date.now(); await new Promise(done => setTimeout(done, 20))\n"
          "Date.now() - then >= 20", "true"),
         ("new Error('mine')", "Error: mine\n    at <input> (1:5)"),
+        ("({ e: new Error('mine'), n: 1 })", "{\n  e: Error: mine\n      at <input> (1:11),\n  n: 1\n}"),
         (".methods", None),
     ],
 )  # fmt: skip
