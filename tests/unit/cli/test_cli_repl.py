@@ -27,6 +27,9 @@ from nodevms.rpc import Answer, Method
         ("const x = 1\nconst x = 2\nx", "2"),
         ("var { a, b: [c = 3] } = await client.echo({ a: 1, b: [] })\n[a, c]", "[ 1, 3 ]"),
         ("let y, x = 1\n[y, x]", "[ undefined, 1 ]"),
+        ("let y = 5\nlet y\n[y]", "[ undefined ]"),
+        ("var t = setTimeout(() => console.log('too early'), 1e6)\nawait client.echo(1)\n"
+         "await client.echo(2)\nclearTimeout(t)", "1\n2"),
         ("class P { constructor () { this.q = 1 } }\nclass P { z = 2 }\nnew P()", "P { z: 2 }"),
         ("function f () { return 7 }\nf()", "7"),
         ("async function f () { return client.echo(8) }; await 0\nf()", "0\n8"),
@@ -68,6 +71,7 @@ from nodevms.rpc import Answer, Method
         ("const then = Date.now(); await new Promise(done => setTimeout(done, 20))\n"
          "Date.now() - then >= 20", "true"),
         ("new Error('mine')", "Error: mine\n    at <input> (1:5)"),
+        ("({ e: new Error('mine'), n: 1 })", "{\n  e: Error: mine\n      at <input> (1:11),\n  n: 1\n}"),
         (".methods", None),
     ],
 )  # fmt: skip

@@ -12,7 +12,7 @@ from nodevms.cli.prompt.source import Typed
 FRAMES_MAX: Final = 8
 LINE_MAX: Final = 100
 _FRAME: Final = re.compile(r"at (?:(.*?) \()?<input>:(\d+):(\d+)\)?")
-_OWN_FRAME: Final = re.compile(r"\s+at (?:.* \(script\.js:\d+:\d+\)|eval \(native\))\s*$")
+_OWN_FRAME: Final = re.compile(r"\n\s+at (?:[^\n]* \(script\.js:\d+:\d+\)|eval \(native\))")
 
 Origin = Literal["input", "script", "server", "connection", "limit", "interrupt"]
 
@@ -118,8 +118,7 @@ class Inputs:
         """Return a shown value with the stacks in it leading into what was typed only."""
         if "<input>" not in text and "script.js" not in text:
             return text
-        kept = (line for line in text.split("\n") if not _OWN_FRAME.match(line))
-        return _FRAME.sub(self._tidy_frame, "\n".join(kept))
+        return _FRAME.sub(self._tidy_frame, _OWN_FRAME.sub("", text))
 
     def _tidy_frame(self, frame: re.Match[str]) -> str:
         place = next(iter(self._places(frame[0])), None)

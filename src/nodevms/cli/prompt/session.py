@@ -226,9 +226,15 @@ class Session:
 
         with _sigint_calls(self._host.interrupt):
             start_engine_thread(run)
-            while not done.wait(INTERRUPT_SECONDS):
-                if self._host.interrupted:
-                    self._sandbox.interrupt()
+            try:
+                while not done.wait(INTERRUPT_SECONDS):
+                    if self._host.interrupted:
+                        self._sandbox.interrupt()
+            except BaseException:
+                # Nothing of ours raises here; what does must not leave the thread running.
+                self._host.interrupt()
+                self._sandbox.interrupt()
+                raise
         if errors:
             raise errors[0]
         return results[0]

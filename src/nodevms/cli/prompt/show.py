@@ -13,6 +13,7 @@ from nodevms.cli.prompt.session import Screen
 
 _TOKENS: Final = re.compile(
     r"""(?P<string>'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*")
+    |(?P<frame>\n\s+at\ [^\n]*)
     |(?P<key>(?<=[{,\n ])[A-Za-z_$][\w$]*(?=:\ ))
     |(?P<time>\b\d{4,6}-\d\d-\d\dT[\d:.]+Z)
     |(?P<special>\[(?:Function|Class|Circular|Getter|Setter|Object|Array)[^\]\n]*\]|<[^>\n]*>)
