@@ -3,7 +3,7 @@ UV := $(shell tools/uv)
 RUN := $(UV) run --quiet --group dev
 NODE_BIN = $(CURDIR)/.venv/bin
 
-.PHONY: help demo test lint format lock guest guest-check bench node_modules clean
+.PHONY: help demo test lint format lock guest guest-check bench golden node_modules clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,9 +24,8 @@ format: ## Let ruff lay out the code
 	$(RUN) ruff check --fix .
 	$(RUN) ruff format .
 
-bench: ## Print calls a second beside the original's, and what the engine and the files cost
-	$(RUN) python bench/calls.py
-	@for part in state drive; do echo; echo "bench/$$part.py"; $(RUN) python bench/$$part.py; done
+bench: ## Print calls a second and all other figures beside the original's (ARGS=--quick)
+	$(RUN) python bench $(ARGS)
 
 lock: ## Resolve all dependencies anew
 	tools/lock
@@ -40,6 +39,9 @@ guest-check: ## Prove that a rebuild gives the committed guest, byte for byte
 	mkdir -p .build && $(NODE_BIN)/python guest/build.py .build/guest.wasm
 	cmp .build/guest.wasm src/nodevms/sandbox/guest.wasm
 	@echo "The committed guest is what its source builds."
+
+golden: ## Record the golden logs anew, after a change of the engine before its release
+	$(RUN) python tests/replay/record_golden.py
 
 node_modules: tests/peers/node_modules/.package-lock.json
 

@@ -1,134 +1,86 @@
-"""Calls a second through the whole program, beside the original's figures.
+"""Calls a second through the whole program, each answered after fdatasync.
 
-    python bench/calls.py [--seconds 2] [--runs 3]
+    python bench/calls.py [--quick]
 
-Each row is a server of its own, started from the command line, with one WebSocket connection and
-so many calls in flight; answers come after fdatasync. Medians of several runs. The figures of the
-original are those of docs/baseline.md, measured on another machine of the same kind without any
-sync.
+Each row is a server of its own in a new directory, one connection and so many calls in flight;
+client and server share the machine. Medians of several runs, with the lowest and highest rate.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
-from nodevms.audit.verifier import Verifier
-from nodevms.rpc import RPCClient
-from nodevms.sandbox import Engine
+import original
+from load import Run, npm_client, our_client
+from servers import Disk, Server
 
-ROOT = Path(__file__).resolve().parent.parent
-ORIGINAL = {
-    ("counter", 1): 1775,
-    ("counter", 32): 2863,
-    ("counter", 256): 2858,
-    ("persistent-counter", 1): 446,
-    ("persistent-counter", 32): 510,
-    ("persistent-counter", 256): 487,
-}
-ORIGINAL_REPLAY = {"counter": 1908, "persistent-counter": 649}
-ORIGINAL_BYTES = {"counter": 249, "persistent-counter": 595}
-ORIGINAL_START_S = 0.42
+IN_FLIGHT = (1, 32, 256)
+SCRIPTS = ("counter", "persistent-counter")
+HEAD = (
+    "script, calls in flight           calls/s   (lowest-highest)   p50 ms   p99 ms"
+    "   CPU ms  disk B (+index)  MiB"
+)
 
 
-def main() -> None:
-    """Print one row for each script and number of calls in flight."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=2.0)
-    parser.add_argument("--runs", type=int, default=3)
-    arguments = parser.parse_args()
+def main(*, quick: bool) -> None:
+    """Print one row for each script and number of calls in flight, the original's below it."""
+    runs, seconds = (3, 0.7) if quick else (5, 2.0)
+    print(HEAD)
     with tempfile.TemporaryDirectory() as place:
-        print(f"one sync of 400 bytes: {sync_ms(Path(place)):.2f} ms (median of 50)")
-        for script in ("counter", "persistent-counter"):
-            measure(script, Path(place), arguments.seconds, arguments.runs)
+        for script in SCRIPTS:
+            for in_flight in IN_FLIGHT:
+                ours(Path(place), script, in_flight, runs, seconds)
+        npm(Path(place), seconds)
 
 
-def measure(script: str, place: Path, seconds: float, runs: int) -> None:
-    """Print the rows of one script."""
-    directory = place / script
-    for in_flight in (1, 32, 256):
-        server, address, start_s = serve(script, directory)
-        rates = [asyncio.run(load(address, in_flight, seconds)) for _ in range(runs)]
-        memory = resident_mib(server.pid)
-        server.terminate()
-        server.wait()
-        rate, old = statistics.median(rates), ORIGINAL[script, in_flight]
-        print(
-            f"{script}, {in_flight} in flight: {rate:,.0f} calls/s, original {old:,} "
-            f"({rate / old:.1f} x); start {start_s:.2f} s, original {ORIGINAL_START_S}; "
-            f"{memory:.0f} MiB resident"
-        )
-    begin = time.perf_counter()
-    report = Verifier(Engine()).verify(directory)
-    rate = report.calls / (time.perf_counter() - begin)
-    size = disk_bytes(directory) / report.calls
+def ours(place: Path, script: str, in_flight: int, runs: int, seconds: float) -> None:
+    """Print one row and the original's."""
+    directory = place / f"{script}-{in_flight}"
+    with Server(script, directory) as server:
+        empty = Disk.of(directory)
+        warm = our_client(server, in_flight, seconds=seconds / 4)
+        done = [our_client(server, in_flight, seconds=seconds) for _ in range(runs)]
+        memory = server.resident_mib()
+    calls = sum(run.calls for run in [warm, *done])
+    disk = Disk.of(directory)  # after the server has ended, so published and tidied up
+    ledger, index = (disk.ledger - empty.ledger) / calls, (disk.index - empty.index) / calls
+    size = f"{ledger:>7.0f} (+{index:.1f})"
+    print(f"{script}, {in_flight:<{30 - len(script)}} {rates(done)}  {size:>15} {memory:>4.0f}")
+    old = original.CALLS[script, in_flight]
+    rate = statistics.median(run.calls_s for run in done)
     print(
-        f"{script}: verify {report.calls:,} calls at {rate:,.0f}/s, original "
-        f"{ORIGINAL_REPLAY[script]:,} ({rate / ORIGINAL_REPLAY[script]:.1f} x); "
-        f"{size:.0f} bytes a call on disk, original {ORIGINAL_BYTES[script]}"
+        f"{'  original':<32} {old.calls_s:>9,.0f} {f'ours is {rate / old.calls_s:.1f} x':>18}"
+        f" {old.p50_ms:>8.2f} {old.p99_ms:>8.1f} {old.cpu_ms:>8.3f}"
+        f"  {original.DISK_BYTES[script]:>7}          {original.RESIDENT_MIB[0]}-"
+        f"{original.RESIDENT_MIB[1]}"
     )
 
 
-def serve(script: str, directory: Path) -> tuple[subprocess.Popen[str], str, float]:
-    """Start a server and wait until it says where it serves."""
-    begin = time.perf_counter()
-    path = ROOT / "examples" / f"{script}.js"
-    command = ["exec", str(path), "-p", "0", "--dir", str(directory)]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "nodevms.cli", *command], stdout=subprocess.PIPE, text=True
+def npm(place: Path, seconds: float) -> None:
+    """Print a row with the client of 2017."""
+    with Server("counter", place / "npm") as server:
+        run = npm_client(server, 32, seconds)
+    print(f"{'counter, 32, nodevms-client@2.0.0':<33}", end="")
+    print("Node or the package is not here" if run is None else rates([run])[1:])
+
+
+def rates(runs: list[Run]) -> str:
+    """Return the columns from calls a second to processor time."""
+
+    def median(name: str) -> float:
+        return statistics.median(getattr(run, name) for run in runs)
+
+    low, high = (pick(run.calls_s for run in runs) for pick in (min, max))
+    return (
+        f"{median('calls_s'):>9,.0f} {f'({low:,.0f}-{high:,.0f})':>18}"
+        f" {median('p50_ms'):>8.2f} {median('p99_ms'):>8.1f} {median('cpu_ms'):>8.3f}"
     )
-    line = server.stdout.readline() if server.stdout else ""
-    return server, line.removeprefix("Serving at ").strip(), time.perf_counter() - begin
-
-
-async def load(address: str, in_flight: int, seconds: float) -> float:
-    """Call for some seconds, always so many at a time, and return calls a second."""
-    done = 0
-    async with RPCClient() as client:
-        await client.connect(address)
-        end = time.perf_counter() + seconds
-
-        async def worker() -> None:
-            nonlocal done
-            while time.perf_counter() < end:
-                await client.call_json("increment")
-                done += 1
-
-        begin = time.perf_counter()
-        await asyncio.gather(*[worker() for _ in range(in_flight)])
-        return done / (time.perf_counter() - begin)
-
-
-def sync_ms(place: Path) -> float:
-    """Return what one append and fdatasync of 400 bytes takes."""
-    times = []
-    with (place / "sync").open("wb", buffering=0) as file:
-        for _ in range(50):
-            begin = time.perf_counter()
-            file.write(bytes(400))
-            os.fdatasync(file.fileno())
-            times.append(time.perf_counter() - begin)
-    return statistics.median(times) * 1e3
-
-
-def resident_mib(pid: int) -> float:
-    """Return the resident memory of a process."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
-def disk_bytes(directory: Path) -> int:
-    """Return the blocks that the log and the files take on disk, without the index."""
-    parts = [path for path in directory.rglob("*") if path.is_file()]
-    return sum(path.stat().st_blocks * 512 for path in parts if "state.db" not in path.name)
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    main(quick=parser.parse_args().quick)

@@ -104,6 +104,9 @@ def bundle_boot(work: Path) -> bytes:
     folder = work / "boot"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(HERE / "boot", folder)
+    for script in folder.glob("*.js"):
+        if "${" in script.read_text():
+            raise SystemExit(f"{script.name} has a template literal: see primordials.js")
     for name in ("package.json", "package-lock.json"):
         shutil.copy(HERE / name, work / name)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

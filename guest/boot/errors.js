@@ -1,6 +1,9 @@
-// Errors of the host API: real Errors, of a class for each name that the host uses.
+// Errors of the host API: real Errors, of a class for each name that the host uses. And stacks that
+// begin with what happened, as scripts for Node expect; the engine's own have the frames alone.
 
-import { PlainError, define, hasOwn, record } from './primordials.js'
+import {
+  PlainError, define, defineProperty, errorText, getOwnPropertyDescriptor, hasOwn, record, slice
+} from './primordials.js'
 
 const classes = record({})
 
@@ -27,4 +30,24 @@ export function namedError (name, message) {
   const error = new Class(message)
   if (Class === PlainError) define(error, 'name', name)
   return error
+}
+
+export function installStack (native) {
+  const title = (error) => {
+    try {
+      return errorText(error)
+    } catch {
+      return 'Error'
+    }
+  }
+  const { set } = getOwnPropertyDescriptor(PlainError.prototype, 'stack')
+  defineProperty(PlainError.prototype, 'stack', record({
+    get () {
+      const frames = native.stack(this)
+      if (frames === '') return title(this)
+      if (typeof frames !== 'string' || slice(frames, 0, 7) !== '    at ') return frames
+      return title(this) + '\n' + frames
+    },
+    set
+  }))
 }

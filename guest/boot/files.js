@@ -1,7 +1,7 @@
 // `System.files`: encodings are done here; only paths, options and raw bytes cross to the host.
 
 import {
-  Bytes, NoBytes, WrongType, apply, freeze, hasOwn, isWellFormed, keys, parse, quote, record, setPrototypeOf, stringify,
+  Bytes, Moment, NoBytes, WrongType, apply, freeze, hasOwn, isWellFormed, keys, parse, quote, record, setPrototypeOf, stringify,
   toBase64, toHex, toLowerCase
 } from './primordials.js'
 import { namedError } from './errors.js'
@@ -56,6 +56,8 @@ export function makeFiles (native, Buffer) {
   const asBuffer = (arrayBuffer) => setPrototypeOf(new Bytes(arrayBuffer), bufferPrototype)
 
   function asStat (members) {
+    members.mtime = new Moment(members.mtime)
+    members.ctime = new Moment(members.ctime)
     return setPrototypeOf(members, statPrototype)
   }
 
@@ -69,7 +71,7 @@ export function makeFiles (native, Buffer) {
 
   // A file that is not there yet reads as null when JSON is wanted: a script can start from it.
   function read (path, encoding) {
-    const answer = native.files(`["readFile",${path}]`)
+    const answer = native.files('["readFile",' + path + ']')
     if (!failed(answer)) return decode(hasOwn(answer, 1) ? answer[1] : new NoBytes(0), encoding)
     if (encoding === 'json' && answer[0].error.name === 'NotFoundError') return null
     throw errorOf(answer)
@@ -89,7 +91,7 @@ export function makeFiles (native, Buffer) {
       return apply(from, Buffer, [data, encoding])
     }
     if (encoding === undefined) return native.encode(toText(data))
-    throw new WrongType(`With the encoding ${encoding}, the data must be a string or bytes`)
+    throw new WrongType('With the encoding ' + encoding + ', the data must be a string or bytes')
   }
 
   const flag = (options, name) => (option(options, name) ? 'true' : 'false')
@@ -99,28 +101,28 @@ export function makeFiles (native, Buffer) {
       return read(pathOf(path), encodingOf(options) ?? 'utf8')
     },
     async writeFile (path, data, options) {
-      const request = `["writeFile",${pathOf(path)}]`
+      const request = '["writeFile",' + pathOf(path) + ']'
       ask(request, bytesOf(data, encodingOf(options)))
     },
-    async stat (path) { return asStat(ask(`["stat",${pathOf(path)}]`)) },
+    async stat (path) { return asStat(ask('["stat",' + pathOf(path) + ']')) },
     async readdir (path, options) {
       const recursive = typeof options === 'object' ? flag(options, 'recursive') : 'false'
       const stat = typeof options === 'object' ? flag(options, 'stat') : 'false'
-      const names = ask(`["readdir",${pathOf(path ?? '/')},{"recursive":${recursive},"stat":${stat}}]`)
+      const names = ask('["readdir",' + pathOf(path ?? '/') + ',{"recursive":' + recursive + ',"stat":' + stat + '}]')
       if (stat === 'true') for (let i = 0; i < names.length; i++) asStat(names[i].stat)
       return names
     },
-    async mkdir (path) { ask(`["mkdir",${pathOf(path)}]`) },
-    async unlink (path) { ask(`["unlink",${pathOf(path)}]`) },
+    async mkdir (path) { ask('["mkdir",' + pathOf(path) + ']') },
+    async unlink (path) { ask('["unlink",' + pathOf(path) + ']') },
     async rmdir (path, options) {
       const recursive = typeof options === 'object' ? flag(options, 'recursive') : 'false'
-      ask(`["rmdir",${pathOf(path)},{"recursive":${recursive}}]`)
+      ask('["rmdir",' + pathOf(path) + ',{"recursive":' + recursive + '}]')
     },
-    async copy (path, target) { ask(`["copy",${pathOf(path)},${pathOf(target)}]`) },
-    async rename (path, target) { ask(`["rename",${pathOf(path)},${pathOf(target)}]`) },
-    async exists (path) { return ask(`["exists",${pathOf(path)}]`) },
+    async copy (path, target) { ask('["copy",' + pathOf(path) + ',' + pathOf(target) + ']') },
+    async rename (path, target) { ask('["rename",' + pathOf(path) + ',' + pathOf(target) + ']') },
+    async exists (path) { return ask('["exists",' + pathOf(path) + ']') },
     async history (options) {
-      return ask(`["history",${stringify(options ?? record({})) ?? '{}'}]`)
+      return ask('["history",' + (stringify(options ?? record({})) ?? '{}') + ']')
     },
     async getInfo () { return ask('["getInfo"]') }
   }

@@ -5,7 +5,7 @@
 import {
   arrayLength, arrayName, bufferLength, dateText, dateValue, float, getOwnPropertyDescriptor, getPrototypeOf, hasOwn, indexOf,
   integer, is, isArray, mapEach, mapSize, min, ownKeys, quote, record, regExpText, replaceAll, setEach, setSize, slice, stringify,
-  symbolText, Bytes, toHex
+  symbolText, toText, Bytes, toHex
 } from './primordials.js'
 
 const DEPTH_MAX = 2
@@ -14,20 +14,22 @@ const HOLE_MAX = 10000
 const LENGTH_MAX = 16384
 const LINE_MAX = 72
 const ITEM_FILLED_MAX = 24
+// What an Error holds in members that are not enumerable.
+const hidden = ['cause', 'errors']
 
 export function makeInspect (native, bufferPrototype) {
   const quoted = (text) =>
     indexOf(text, "'") < 0 && indexOf(text, '\\') < 0 && quote(text).length === text.length + 2
-      ? `'${text}'`
+      ? "'" + text + "'"
       : quote(text)
 
   function primitive (value) {
     if (typeof value === 'string') {
-      return value.length > LENGTH_MAX ? `${quoted(slice(value, 0, LENGTH_MAX))}... more` : quoted(value)
+      return value.length > LENGTH_MAX ? quoted(slice(value, 0, LENGTH_MAX)) + '... more' : quoted(value)
     }
-    if (typeof value === 'bigint') return `${value}n`
+    if (typeof value === 'bigint') return '' + value + 'n'
     if (typeof value === 'symbol') return symbolText(value)
-    return is(value, -0) ? '-0' : `${value}`
+    return is(value, -0) ? '-0' : '' + value
   }
 
   // The name of the nearest constructor, read from plain data properties alone.
@@ -47,7 +49,7 @@ export function makeInspect (native, bufferPrototype) {
   }
 
   function keyText (key) {
-    if (typeof key === 'symbol') return `[${symbolText(key)}]`
+    if (typeof key === 'symbol') return '[' + symbolText(key) + ']'
     for (let i = 0; i < key.length; i++) {
       const c = slice(key, i, i + 1)
       const letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c === '_' || c === '$'
@@ -62,10 +64,10 @@ export function makeInspect (native, bufferPrototype) {
     let room = LINE_MAX
     list.add = (item) => {
       const first = list.count++ === 0
-      list.text += first ? item : `,\n${item}`
+      list.text += first ? item : ',\n' + item
       room -= item.length + 2
       const fits = room >= 0
-      list.filled += first ? item : fits ? `, ${item}` : `,\n${item}`
+      list.filled += first ? item : fits ? ', ' + item : ',\n' + item
       if (!fits) room = LINE_MAX - item.length
       if (indexOf(item, '\n') >= 0) list.breaks = true
       if (item.length > list.longest) list.longest = item.length
@@ -74,12 +76,12 @@ export function makeInspect (native, bufferPrototype) {
   }
 
   function wrap (prefix, open, list, close) {
-    const head = prefix === '' ? open : `${prefix} ${open}`
+    const head = prefix === '' ? open : prefix + ' ' + open
     if (list.count === 0) return head + close
-    const flat = `${head} ${replaceAll(list.text, ',\n', ', ')} ${close}`
+    const flat = head + ' ' + replaceAll(list.text, ',\n', ', ') + ' ' + close
     if (!list.breaks && flat.length <= LINE_MAX) return flat
     const fill = open === '[' && !list.breaks && list.count > 6 && list.longest <= ITEM_FILLED_MAX
-    return `${head}\n  ${replaceAll(fill ? list.filled : list.text, '\n', '\n  ')}\n${close}`
+    return head + '\n  ' + replaceAll(fill ? list.filled : list.text, '\n', '\n  ') + '\n' + close
   }
 
   function addProperties (list, value, depth, seen, state, skipIndexes) {
@@ -89,7 +91,7 @@ export function makeInspect (native, bufferPrototype) {
       const key = names[i]
       const own = getOwnPropertyDescriptor(value, key)
       if (own === undefined || !own.enumerable) continue
-      if (skipIndexes && typeof key === 'string' && `${key >>> 0}` === key) continue
+      if (skipIndexes && typeof key === 'string' && '' + (key >>> 0) === key) continue
       if (shown++ >= MEMBERS_MAX) {
         list.add('... more')
         return
@@ -97,7 +99,7 @@ export function makeInspect (native, bufferPrototype) {
       let text
       if (hasOwn(own, 'value')) text = show(own.value, depth + 1, seen, state)
       else text = own.get === undefined ? '[Setter]' : own.set === undefined ? '[Getter]' : '[Getter/Setter]'
-      list.add(`${keyText(key)}: ${text}`)
+      list.add(keyText(key) + ': ' + text)
     }
   }
 
@@ -110,13 +112,13 @@ export function makeInspect (native, bufferPrototype) {
       if (own === undefined) {
         const from = at
         while (at < length && at - from < HOLE_MAX && getOwnPropertyDescriptor(value, at) === undefined) at++
-        list.add(`<${at - from} empty ${at - from === 1 ? 'item' : 'items'}>`)
+        list.add('<' + (at - from) + ' empty ' + (at - from === 1 ? 'item' : 'items') + '>')
       } else {
         list.add(hasOwn(own, 'value') ? show(own.value, depth + 1, seen, state) : '[Getter]')
         at++
       }
     }
-    if (at < length) list.add(`... ${length - at} more ${length - at === 1 ? 'item' : 'items'}`)
+    if (at < length) list.add('... ' + (length - at) + ' more ' + (length - at === 1 ? 'item' : 'items'))
     else addProperties(list, value, depth, seen, state, true)
     return wrap('', '[', list, ']')
   }
@@ -127,13 +129,13 @@ export function makeInspect (native, bufferPrototype) {
     const each = (item, key) => {
       if (shown++ >= MEMBERS_MAX) return
       const text = show(item, depth + 1, seen, state)
-      list.add(kind === 'Map' ? `${show(key, depth + 1, seen, state)} => ${text}` : text)
+      list.add(kind === 'Map' ? show(key, depth + 1, seen, state) + ' => ' + text : text)
     }
     const size = kind === 'Map' ? mapSize(value) : setSize(value)
     if (kind === 'Map') mapEach(value, each)
     else setEach(value, each)
-    if (size > MEMBERS_MAX) list.add(`... ${size - MEMBERS_MAX} more items`)
-    return wrap(`${kind}(${size})`, '{', list, '}')
+    if (size > MEMBERS_MAX) list.add('... ' + (size - MEMBERS_MAX) + ' more items')
+    return wrap(kind + '(' + size + ')', '{', list, '}')
   }
 
   function showBytes (value) {
@@ -141,13 +143,13 @@ export function makeInspect (native, bufferPrototype) {
     if (getPrototypeOf(value) === bufferPrototype) {
       const hex = toHex(new Bytes(native.copy(value, 0, 50)))
       let text = '<Buffer'
-      for (let i = 0; i < hex.length; i += 2) text += ` ${slice(hex, i, i + 2)}`
-      return length > 50 ? `${text} ... ${length - 50} more bytes>` : `${text}>`
+      for (let i = 0; i < hex.length; i += 2) text += ' ' + slice(hex, i, i + 2)
+      return length > 50 ? text + ' ... ' + (length - 50) + ' more bytes>' : text + '>'
     }
     const list = makeList()
     for (let i = 0; i < min(length, MEMBERS_MAX); i++) list.add(primitive(value[i]))
-    if (length > MEMBERS_MAX) list.add(`... ${length - MEMBERS_MAX} more items`)
-    return wrap(`${arrayName(value)}(${length})`, '[', list, ']')
+    if (length > MEMBERS_MAX) list.add('... ' + (length - MEMBERS_MAX) + ' more items')
+    return wrap(arrayName(value) + '(' + length + ')', '[', list, ']')
   }
 
   function showError (value, depth, seen, state) {
@@ -164,10 +166,15 @@ export function makeInspect (native, bufferPrototype) {
     const message = text('message')
     const stack = native.stack(value)
     const list = makeList()
+    for (let i = 0; i < hidden.length; i++) {
+      const own = getOwnPropertyDescriptor(value, hidden[i])
+      if (own === undefined || own.enumerable || !hasOwn(own, 'value')) continue
+      list.add('[' + hidden[i] + ']: ' + show(own.value, depth + 1, seen, state))
+    }
     addProperties(list, value, depth, seen, state, false)
-    let head = message === '' ? name : `${name}: ${message}`
-    if (typeof stack === 'string' && stack !== '') head += `\n${stack[stack.length - 1] === '\n' ? slice(stack, 0, -1) : stack}`
-    else head = `[${head}]`
+    let head = message === '' ? name : name + ': ' + message
+    if (typeof stack === 'string' && stack !== '') head += '\n' + stack
+    else head = '[' + head + ']'
     return list.count === 0 ? head : wrap(head, '{', list, '}')
   }
 
@@ -180,7 +187,7 @@ export function makeInspect (native, bufferPrototype) {
     if (kind === 'Promise') {
       const pair = native.promiseState(value)
       const inner = pair[0] === 0 ? '<pending>' : show(pair[1], depth + 1, seen, state)
-      list.add(pair[0] === 2 ? `<rejected> ${inner}` : inner)
+      list.add(pair[0] === 2 ? '<rejected> ' + inner : inner)
     }
     addProperties(list, value, depth, seen, state, false)
     const name = className(value)
@@ -201,13 +208,13 @@ export function makeInspect (native, bufferPrototype) {
     if (typeof target === 'function') {
       const own = getOwnPropertyDescriptor(target, 'name')
       const name = own !== undefined && typeof own.value === 'string' ? own.value : ''
-      return name === '' ? '[Function (anonymous)]' : `[Function: ${name}]`
+      return name === '' ? '[Function (anonymous)]' : '[Function: ' + name + ']'
     }
     if (kind === 'RegExp') return regExpText(target)
-    if (kind === 'ArrayBuffer') return `ArrayBuffer { byteLength: ${bufferLength(target)} }`
-    if (arrayName(target) !== undefined) return native.isBytes(target) ? showBytes(target) : `${arrayName(target)}(0) []`
+    if (kind === 'ArrayBuffer') return 'ArrayBuffer { byteLength: ' + bufferLength(target) + ' }'
+    if (arrayName(target) !== undefined) return native.isBytes(target) ? showBytes(target) : arrayName(target) + '(0) []'
     for (let at = seen; at !== null; at = at.outer) if (at.value === target) return '[Circular]'
-    if (depth > DEPTH_MAX) return isArray(target) ? '[Array]' : `[${className(target) || 'Object'}]`
+    if (depth > DEPTH_MAX) return isArray(target) ? '[Array]' : '[' + (className(target) || 'Object') + ']'
     const text = showObject(target, kind, depth, record({ value: target, outer: seen }), state)
     state.left -= text.length
     return text
@@ -220,17 +227,17 @@ export function makeInspect (native, bufferPrototype) {
     if (letter === 's') return typeof value === 'string' ? value : inspect(value)
     if (letter === 'j') {
       try {
-        return `${stringify(value)}`
+        return toText(stringify(value))
       } catch {
         return '[Circular]'
       }
     }
     if (letter === 'o' || letter === 'O') return inspect(value)
     if (letter === 'c') return ''
-    if (typeof value === 'bigint') return `${value}n`
+    if (typeof value === 'bigint') return '' + value + 'n'
     if (typeof value === 'object' || typeof value === 'symbol' || typeof value === 'function') return 'NaN'
     if (letter === 'd') return primitive(+value)
-    const number = letter === 'i' ? integer(`${value}`) : float(`${value}`)
+    const number = letter === 'i' ? integer('' + value) : float('' + value)
     return primitive(number)
   }
 
@@ -248,7 +255,7 @@ export function makeInspect (native, bufferPrototype) {
         text += slice(pattern, from, at)
         if (letter === '%') text += args.length > 1 ? '%' : '%%'
         else if (indexOf('sdifjoOc', letter) >= 0 && used < args.length) text += directive(letter, args[used++])
-        else text += `%${letter}`
+        else text += '%' + letter
         from = at + 2
       }
       text += slice(pattern, from)
@@ -258,7 +265,7 @@ export function makeInspect (native, bufferPrototype) {
       if (used > 0) text += ' '
       text += typeof value === 'string' ? value : inspect(value)
     }
-    return text.length > LENGTH_MAX ? `${slice(text, 0, LENGTH_MAX)}... ${text.length - LENGTH_MAX} more characters` : text
+    return text.length > LENGTH_MAX ? slice(text, 0, LENGTH_MAX) + '... ' + (text.length - LENGTH_MAX) + ' more characters' : text
   }
   return { inspect, format }
 }

@@ -1,20 +1,25 @@
 // The boot script: runs once, when the guest's image is made, and gives the C side what it calls.
 
 import { Buffer, installWeb } from './web.js'
-import { defineProperty, freeze, functionText, getOwnPropertyDescriptor, isWellFormed, ownKeys, quote, record, slice } from './primordials.js'
+import {
+  WrongRange, defineProperty, freeze, functionText, getOwnPropertyDescriptor, isWellFormed, ownKeys, quote, record, slice
+} from './primordials.js'
 import { makeConsole } from './console.js'
+import { installStack } from './errors.js'
 import { makeFiles } from './files.js'
 import { makeInspect } from './inspect.js'
 import { makeText } from './text.js'
 import { makeTimers } from './timers.js'
 
 const SIGNATURE_MAX = 4096
+const EXPORTS_MAX = 1000
 
 export default function boot (native) {
   const { inspect, format } = makeInspect(native, Buffer.prototype)
-  const { uncaught } = makeConsole(native, format, inspect)
-  const timers = makeTimers(native, uncaught)
+  const terminal = makeConsole(native, format, inspect)
+  const timers = makeTimers(native, terminal.uncaught)
   makeText(native)
+  installStack(native)
   installWeb()
 
   let caller = null
@@ -25,30 +30,33 @@ export default function boot (native) {
   })
   defineProperty(globalThis, 'System', record({ value: System }))
 
-  // [[name, length, beginning of the source]] of what module.exports offers, as JSON text.
+  // [[name, beginning of the source]] of what module.exports offers, as JSON text.
   function exported (exports) {
     if (exports === null || (typeof exports !== 'object' && typeof exports !== 'function')) return '[]'
     const names = ownKeys(exports)
     let text = ''
+    let count = 0
     for (let i = 0; i < names.length; i++) {
       const name = names[i]
       if (typeof name !== 'string' || !isWellFormed(name) || name === 'init' || name === 'upgrade') continue
       if (!getOwnPropertyDescriptor(exports, name)?.enumerable) continue
       const value = exports[name]
       if (typeof value !== 'function') continue
+      if (++count > EXPORTS_MAX) throw new WrongRange('A script may export ' + EXPORTS_MAX + ' functions')
       const source = native.kind(value) === 'Proxy' ? '' : slice(functionText(value), 0, SIGNATURE_MAX)
-      text += `${text === '' ? '' : ','}[${quote(name)},${quote(source)}]`
+      text += (text === '' ? '[' : ',[') + quote(name) + ',' + quote(source) + ']'
     }
-    return `[${text}]`
+    return '[' + text + ']'
   }
 
   return {
     fire: timers.fire,
     end () {
       timers.drop()
+      terminal.end()
       caller = null
     },
-    uncaught,
+    uncaught: terminal.uncaught,
     exports: exported
   }
 }

@@ -1,5 +1,7 @@
 // What the boot script uses of the language, taken before any script could change it. After a
 // script has run, nothing here may iterate, spread, destructure arrays or call a method by name.
+// Template literals do: the engine looks up String.prototype.concat for them. They are refused by
+// the build.
 
 const { bind, call } = Function.prototype
 export const { apply, construct, ownKeys, getPrototypeOf } = Reflect
@@ -12,16 +14,21 @@ export const { min, max, floor } = Math
 export const uncurry = (method) => apply(bind, call, [method])
 const getter = (object, name) => uncurry(getOwnPropertyDescriptor(object, name).get)
 
+export const concat = uncurry(String.prototype.concat)
 export const slice = uncurry(String.prototype.slice)
 export const toLowerCase = uncurry(String.prototype.toLowerCase)
+export const padEnd = uncurry(String.prototype.padEnd)
+export const repeat = uncurry(String.prototype.repeat)
 export const trim = uncurry(String.prototype.trim)
 export const indexOf = uncurry(String.prototype.indexOf)
 export const charCodeAt = uncurry(String.prototype.charCodeAt)
 export const replaceAll = uncurry(String.prototype.replaceAll)
 export const isWellFormed = uncurry(String.prototype.isWellFormed)
 export const functionText = uncurry(Function.prototype.toString)
+export const errorText = uncurry(Error.prototype.toString)
 export const symbolText = uncurry(Symbol.prototype.toString)
 export const dateText = uncurry(Date.prototype.toISOString)
+export const { now } = Date
 export const dateValue = uncurry(Date.prototype.getTime)
 export const mapEach = uncurry(Map.prototype.forEach)
 export const mapSize = getter(Map.prototype, 'size')
@@ -40,7 +47,7 @@ const regExpSource = getter(RegExp.prototype, 'source')
 const regExpFlags = ['hasIndices', 'global', 'ignoreCase', 'multiline', 'dotAll', 'unicode', 'unicodeSets', 'sticky']
   .map((name) => getter(RegExp.prototype, name))
 export function regExpText (regExp) {
-  let text = `/${regExpSource(regExp)}/`
+  let text = '/' + regExpSource(regExp) + '/'
   for (let i = 0; i < regExpFlags.length; i++) if (regExpFlags[i](regExp)) text += slice('dgimsuvy', i, i + 1)
   return text
 }
@@ -48,12 +55,16 @@ export function regExpText (regExp) {
 export const { parseInt: integer, parseFloat: float } = globalThis
 export const Bytes = Uint8Array
 export const NoBytes = ArrayBuffer
+export const Moment = Date
 export const PlainError = Error
 export const WrongType = TypeError
 export const WrongRange = RangeError
 
+// What a template literal makes of a value.
+export const toText = (value) => concat('', value)
+
 // JSON text of a string: no toJSON is looked up for primitives.
-export const quote = (string) => stringify(`${string}`)
+export const quote = (string) => stringify(toText(string))
 
 // Data of our own that no prototype shows through.
 export const record = (members) => setPrototypeOf(members, null)

@@ -1,7 +1,7 @@
 // TextEncoder and TextDecoder (UTF-8 and UTF-16LE) over the guest's own converters.
 
 import {
-  Bytes, WrongRange, WrongType, arrayLength, arraySet, define, hasOwn, record, slice, toLowerCase, trim
+  Bytes, WrongRange, WrongType, arrayLength, arraySet, define, hasOwn, record, slice, toLowerCase, toText, trim
 } from './primordials.js'
 
 const labels = record({
@@ -17,9 +17,9 @@ export function makeText (native) {
 
   class TextEncoder {
     get encoding () { return 'utf-8' }
-    encode (input = '') { return new Bytes(native.encode(`${input}`)) }
+    encode (input = '') { return new Bytes(native.encode(toText(input))) }
     encodeInto (source, destination) {
-      const text = `${source}`
+      const text = toText(source)
       const room = arrayLength(destination)
       const all = new Bytes(native.encode(text))
       if (arrayLength(all) <= room) {
@@ -46,8 +46,8 @@ export function makeText (native) {
   class TextDecoder {
     #encoding; #fatal; #ignoreBOM; #left = null; #started = false
     constructor (label = 'utf-8', options = undefined) {
-      const name = toLowerCase(trim(`${label}`))
-      if (!hasOwn(labels, name)) throw new WrongRange(`The "${label}" encoding is not supported`)
+      const name = toLowerCase(trim(toText(label)))
+      if (!hasOwn(labels, name)) throw new WrongRange('The "' + label + '" encoding is not supported')
       this.#encoding = labels[name]
       this.#fatal = !!options?.fatal
       this.#ignoreBOM = !!options?.ignoreBOM

@@ -67,7 +67,7 @@ export function makeTimers (native, uncaught) {
   function schedule (callback, delay, repeats, args) {
     if (typeof callback !== 'function') throw new WrongType('The callback must be a function')
     if (waiting >= native.timersMax()) {
-      throw new WrongRange(`A call may have ${native.timersMax()} timers waiting at once`)
+      throw new WrongRange('A call may have ' + native.timersMax() + ' timers waiting at once')
     }
     const timer = record({
       id: ++created, due: now + delay, delay, repeats, callback, args, next: null, waits: false, handle: null
@@ -134,7 +134,7 @@ export function makeTimers (native, uncaught) {
         first.waits = false
         first = first.next
       }
-      now = waiting = created = 0
+      now = waiting = 0
     }
   }
 }

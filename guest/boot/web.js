@@ -19,4 +19,6 @@ export function installWeb () {
   install('URL', WebURL)
   install('URLSearchParams', WebSearchParams)
   install('Buffer', Buffer)
+  // core-js keeps what its modules share here; they have it by now.
+  delete globalThis['__core-js_shared__']
 }

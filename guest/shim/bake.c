@@ -2,7 +2,7 @@
 
 static void engine_init(void)
 {
-    rt = JS_NewRuntime();
+    rt = JS_NewRuntime2(&heap_functions, NULL);
     JS_UpdateStackTop(rt);
     ctx = JS_NewContext(rt);
     native_trim_globals();

@@ -1,186 +1,26 @@
 /* The guest's exports. One entry runs a start or a call to its end: the method, its microtasks and
    its timers, and the JSON text of what came of it. */
 
-#define INPUT_BYTES 65536
-
-/* How an entry ended. */
-enum {
-    ENDED_WITH_VALUE,     /* text is the JSON of the result */
-    ENDED_WITH_NOTHING,   /* undefined, a function or a symbol: no result */
-    ENDED_THROWN,         /* text is the JSON of report.c */
-    ENDED_NEVER_SETTLED,  /* a promise is pending and no timer is left */
-    ENDED_NO_METHOD,      /* no such export */
-    ENDED_NO_MEMORY,      /* not even the outcome could be written */
-};
-
-/* What the host reads after an entry: see instance.py. Offsets are into guest memory. */
-static struct {
-    uint32_t text, text_length;
-    uint32_t stack, stack_length;
-    uint32_t exports, exports_length;
-    uint32_t input, input_capacity;
-} output;
-
-struct start_request {
-    int64_t time_ms;
-    uint32_t run; /* 0 nothing, 1 init, 2 upgrade */
-    uint32_t memory_bytes, stack_bytes, console_bytes, timers;
-    char code[];
-};
-
-struct call_request {
-    int64_t time_ms;
-    int32_t caller_length; /* -1: nobody */
-    uint32_t method_length;
-    char rest[]; /* caller, method, arguments as JSON text */
-};
-
-static char input_small[INPUT_BYTES + 1];
-static char *input_large;
-
-static JSValue module, boot_fire, boot_end, boot_uncaught, boot_exports;
-
-#define REJECTIONS_MAX 1000
-static JSValue rejections[REJECTIONS_MAX];
-static uint32_t rejections_count;
-
-static void rejection_forget(JSValueConst promise)
-{
-    for (uint32_t i = 0; i < rejections_count; i++)
-        if (JS_VALUE_GET_PTR(rejections[i]) == JS_VALUE_GET_PTR(promise)) {
-            JSValue forgotten = rejections[i];
-            rejections_count--;
-            memmove(rejections + i, rejections + i + 1,
-                    (rejections_count - i) * sizeof(*rejections));
-            JS_FreeValue(ctx, forgotten);
-            return;
-        }
-}
-
-static void rejection_tracked(JSContext *c, JSValueConst promise, JSValueConst reason, bool handled,
-                              void *opaque)
-{
-    (void)c, (void)reason, (void)opaque;
-    if (handled)
-        rejection_forget(promise);
-    else if (rejections_count < REJECTIONS_MAX)
-        rejections[rejections_count++] = js_dup(promise);
-}
-
-/* Tells the console of something that nobody caught; it changes nothing else. Frees `thrown`. */
-static void uncaught(const char *label, JSValue thrown)
-{
-    JSValue arguments[] = { JS_NewString(ctx, label), thrown };
-    JSValue done = JS_Call(ctx, boot_uncaught, JS_UNDEFINED, 2, vc(arguments));
-    if (JS_IsException(done))
-        drop_exception();
-    JS_FreeValue(ctx, done);
-    JS_FreeValue(ctx, arguments[0]);
-    JS_FreeValue(ctx, thrown);
-}
-
-static void drain(void)
-{
-    JSContext *c;
-    int state;
-    do {
-        while ((state = JS_ExecutePendingJob(rt, &c)) != 0)
-            if (state < 0)
-                uncaught("Uncaught", JS_GetException(ctx));
-        while (rejections_count > 0) {
-            JSValue promise = js_dup(rejections[0]);
-            rejection_forget(promise);
-            uncaught("Uncaught (in promise)", JS_PromiseResult(ctx, promise));
-            JS_FreeValue(ctx, promise);
-        }
-    } while (JS_IsJobPending(rt));
-}
-
-/* Runs the earliest timer. False if there is none. */
-static bool fire_timer(void)
-{
-    JSValue fired = JS_Call(ctx, boot_fire, JS_UNDEFINED, 0, NULL);
-    if (JS_IsException(fired)) {
-        uncaught("Uncaught", JS_GetException(ctx));
-        return true;
-    }
-    return JS_VALUE_GET_BOOL(fired);
-}
-
-/* What `await` would wait for: the promise itself, or one that follows a thenable; for anything
-   that is not an object, undefined. */
-static JSValue promise_of(JSValueConst value)
-{
-    if (!JS_IsObject(value))
-        return JS_UNDEFINED;
-    if (JS_IsPromise(value))
-        return js_dup(value);
-    JSValue settle[2], promise = JS_NewPromiseCapability(ctx, settle);
-    if (JS_IsException(promise))
-        return promise;
-    JSValue resolved = JS_Call(ctx, settle[0], JS_UNDEFINED, 1, &value);
-    JS_FreeValue(ctx, settle[0]);
-    JS_FreeValue(ctx, settle[1]);
-    if (!JS_IsException(resolved))
-        return promise;
-    JS_FreeValue(ctx, promise);
-    return resolved;
-}
-
-/* Waits for `value` (consumed; may be an exception) as the design's "Determinism" says. Returns the
-   value that it settled with, or an exception; *pending is set if it never settles. */
-static JSValue settled(JSValue value, bool *pending)
-{
-    *pending = false;
-    JSValue promise = JS_IsException(value) ? value : promise_of(value);
-    if (JS_IsException(promise)) {
-        JSValue thrown = JS_GetException(ctx);
-        JS_FreeValue(ctx, value);
-        drain();
-        return JS_Throw(ctx, thrown);
-    }
-    if (JS_IsUndefined(promise)) {
-        drain();
-        return value;
-    }
-    JS_FreeValue(ctx, value);
-    JS_PromiseMarkAsHandled(ctx, promise);
-    rejection_forget(promise);
-    drain();
-    while (!*pending && JS_PromiseState(ctx, promise) == JS_PROMISE_PENDING) {
-        *pending = !fire_timer();
-        drain();
-    }
-    JSValue result = *pending ? JS_UNDEFINED : JS_PromiseResult(ctx, promise);
-    bool rejected = JS_PromiseState(ctx, promise) == JS_PROMISE_REJECTED;
-    JS_FreeValue(ctx, promise);
-    return rejected ? JS_Throw(ctx, result) : result;
-}
-
 /* Puts the UTF-8 of a string (consumed) where the host finds it. */
-static bool write_output(JSValue string, uint32_t *pointer, uint32_t *length)
+static void write_output(JSValue string, uint32_t *pointer, uint32_t *length)
 {
     size_t size;
     char *text = JS_IsString(string) ? text_to_utf8(string, &size) : NULL;
-    JS_FreeValue(ctx, string);
     if (!text)
-        return false;
+        __builtin_trap();
+    JS_FreeValue(ctx, string);
     *pointer = (uint32_t)(uintptr_t)text;
     *length = size;
-    return true;
 }
 
 static int end_thrown(void)
 {
     JSValue thrown = JS_GetException(ctx), stack = report_stack(thrown);
-    bool written = write_output(report_json(thrown), &output.text, &output.text_length);
-    if (written && JS_IsString(stack))
-        write_output(js_dup(stack), &output.stack, &output.stack_length);
-    JS_FreeValue(ctx, stack);
+    write_output(report_json(thrown), &output.text, &output.text_length);
+    if (JS_IsString(stack))
+        write_output(stack, &output.stack, &output.stack_length);
     JS_FreeValue(ctx, thrown);
-    if (!written)
-        drop_exception();
-    return written ? ENDED_THROWN : ENDED_NO_MEMORY;
+    return ENDED_THROWN;
 }
 
 /* Waits for `value` (consumed; may be an exception) and writes what came of it. */
@@ -198,10 +38,8 @@ static int end_with(JSValue value)
         return end_thrown();
     if (JS_IsUndefined(text))
         return ENDED_WITH_NOTHING;
-    if (write_output(text, &output.text, &output.text_length))
-        return ENDED_WITH_VALUE;
-    drop_exception();
-    return ENDED_NO_MEMORY;
+    write_output(text, &output.text, &output.text_length);
+    return ENDED_WITH_VALUE;
 }
 
 static void free_output(uint32_t *pointer, uint32_t *length)
@@ -226,11 +64,8 @@ static void entry_begin(int64_t time_ms)
 static int entry_end(int ended)
 {
     drain();
-    JSValue done = JS_Call(ctx, boot_end, JS_UNDEFINED, 0, NULL);
-    if (JS_IsException(done)) {
-        drop_exception();
-        ended = ENDED_NO_MEMORY;
-    }
+    if (JS_IsException(JS_Call(ctx, boot_end, JS_UNDEFINED, 0, NULL)))
+        __builtin_trap();
     JS_FreeValue(ctx, caller_id);
     caller_id = JS_NULL;
     free(input_large);
@@ -343,7 +178,7 @@ int GUEST_EXPORT(start)(uint32_t length)
     size_t code_length = length - offsetof(struct start_request, code);
     entry_begin(request->time_ms);
     ((char *)request)[length] = 0;
-    JS_SetMemoryLimit(rt, request->memory_bytes);
+    heap_bytes_max = request->memory_bytes;
     JS_SetMaxStackSize(rt, request->stack_bytes);
     console_bytes_max = request->console_bytes;
     timers_max = request->timers;
@@ -355,8 +190,8 @@ int GUEST_EXPORT(start)(uint32_t length)
         JS_FreeValue(ctx, exports);
         if (JS_IsException(list))
             ended = end_thrown();
-        else if (!write_output(list, &output.exports, &output.exports_length))
-            ended = ENDED_NO_MEMORY;
+        else
+            write_output(list, &output.exports, &output.exports_length);
     }
     return entry_end(ended);
 }

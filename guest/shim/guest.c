@@ -21,10 +21,14 @@ GUEST_IMPORT(take) extern void host_take(void *target);
 static JSRuntime *rt;
 static JSContext *ctx;
 
+#include "heap.c"
 #include "environment.c"
 #include "text.c"
+#include "stack.c"
 #include "native.c"
 #include "script.c"
 #include "report.c"
+#include "layout.c"
+#include "settle.c"
 #include "entry.c"
 #include "bake.c"

@@ -107,11 +107,14 @@ NATIVE(native_log)
     return JS_UNDEFINED;
 }
 
-/* kind(value) -> the name of its internal class, "" for primitives */
+/* kind(value) -> the name of its internal class, "Proxy" for one (whose class has another's name),
+   "" for primitives */
 NATIVE(native_kind)
 {
     if (JS_VALUE_GET_TAG(argv[0]) != JS_TAG_OBJECT)
         return JS_NewString(c, "");
+    if (JS_GetClassID(argv[0]) == JS_CLASS_PROXY)
+        return JS_NewString(c, "Proxy");
     return JS_AtomToString(c, rt->class_array[JS_VALUE_GET_OBJ(argv[0])->class_id].class_name);
 }
 
@@ -127,12 +130,10 @@ NATIVE(native_proxy_target)
     return JS_GetProxyTarget(c, argv[0]);
 }
 
-/* stack(value) -> the text that the engine recorded for an Error, else undefined */
+/* stack(value) -> see stack.c */
 NATIVE(native_stack)
 {
-    if (JS_GetClassID(argv[0]) != JS_CLASS_ERROR)
-        return JS_UNDEFINED;
-    return js_dup(JS_VALUE_GET_OBJ(argv[0])->u.object_data);
+    return stack_of(argv[0]);
 }
 
 /* promiseState(promise) -> [0 pending | 1 fulfilled | 2 rejected, value] */
@@ -230,20 +231,26 @@ static const JSCFunctionListEntry native_functions[] = {
     JS_CFUNC_DEF("timersMax", 0, native_timers_max),
 };
 
-/* What engine.md and the design take away from a script: ways to see time, threads or the garbage
-   collector. One realm means that deleting them here removes them for good. */
+static void delete_named(JSValueConst object, const char *property)
+{
+    JSAtom name = JS_NewAtom(ctx, property);
+    if (JS_DeleteProperty(ctx, object, name, 0) < 0)
+        __builtin_trap();
+    JS_FreeAtom(ctx, name);
+}
+
+/* What is taken away from a script: ways to see time, threads or the garbage collector, and the
+   functions of a stack's frames, among which are the boot script's and those of this file. One realm
+   means that deleting them here removes them for good. */
 static void native_trim_globals(void)
 {
     static const char *const removed[] = {
         "WeakRef", "FinalizationRegistry", "SharedArrayBuffer", "Atomics", "performance",
     };
     JSValue global = JS_GetGlobalObject(ctx), math = JS_GetPropertyStr(ctx, global, "Math");
-    for (size_t i = 0; i < countof(removed); i++) {
-        JSAtom name = JS_NewAtom(ctx, removed[i]);
-        if (JS_DeleteProperty(ctx, global, name, 0) < 0)
-            __builtin_trap();
-        JS_FreeAtom(ctx, name);
-    }
+    for (size_t i = 0; i < countof(removed); i++)
+        delete_named(global, removed[i]);
+    delete_named(ctx->class_proto[JS_CLASS_CALL_SITE], "getFunction");
     JS_DefinePropertyValueStr(ctx, math, "random", JS_NewCFunction(ctx, math_random, "random", 0),
                               JS_PROP_WRITABLE | JS_PROP_CONFIGURABLE);
     JS_FreeValue(ctx, math);

@@ -25,7 +25,7 @@ static JSValue error_string(JSValueConst error, const char *name, const char *ot
     return JS_NewString(ctx, otherwise);
 }
 
-/* An own `code` that is a string or a number, else undefined. */
+/* An own `code` that is a string or a finite number, else undefined. */
 static JSValue error_code(JSValueConst error)
 {
     JSAtom name = JS_NewAtom(ctx, "code");
@@ -33,7 +33,9 @@ static JSValue error_code(JSValueConst error)
     if (JS_GetOwnProperty(ctx, NULL, error, name) > 0)
         value = JS_GetProperty(ctx, error, name);
     JS_FreeAtom(ctx, name);
-    if (JS_IsString(value) || JS_IsNumber(value))
+    bool finite = JS_IsNumber(value)
+        && !(JS_TAG_IS_FLOAT64(JS_VALUE_GET_TAG(value)) && !isfinite(JS_VALUE_GET_FLOAT64(value)));
+    if (JS_IsString(value) || finite)
         return value;
     if (JS_IsException(value))
         drop_exception();
@@ -41,43 +43,49 @@ static JSValue error_code(JSValueConst error)
     return JS_UNDEFINED;
 }
 
-static bool put(JSValueConst record, const char *name, JSValue value)
+static void put_quoted(StringBuffer *text, const char *member, JSValue string)
 {
-    return !JS_IsException(value)
-        && JS_DefinePropertyValueStr(ctx, record, name, value, JS_PROP_C_W_E) >= 0;
+    string_buffer_puts8(text, member);
+    string_buffer_concat_value_free(text, JS_ToQuotedString(ctx, string));
+    JS_FreeValue(ctx, string);
 }
 
-/* {"name","message","code"?} of an Error, {"value"?} of anything else. An exception only when
-   memory or stack ran out. */
+/* {"name","message","code"?} of an Error, {"value"?} of anything else. Only JSON.stringify of a
+   thrown value runs what a script may have changed; without a form in JSON it is left out. */
 static JSValue report_json(JSValueConst thrown)
 {
-    /* Without a prototype, so that no inherited toJSON changes what is written. */
-    JSValue record = JS_NewObjectProto(ctx, JS_NULL), text;
-    if (JS_IsException(record))
-        return record;
-    bool good;
+    StringBuffer buffer, *text = &buffer;
+    string_buffer_init(ctx, text, 0);
     if (is_error(thrown)) {
-        good = put(record, "name", error_string(thrown, "name", "Error"))
-            && put(record, "message", error_string(thrown, "message", ""));
+        put_quoted(text, "{\"name\":", error_string(thrown, "name", "Error"));
+        put_quoted(text, ",\"message\":", error_string(thrown, "message", ""));
         JSValue code = error_code(thrown);
-        if (good && !JS_IsUndefined(code))
-            good = put(record, "code", code);
+        if (JS_IsString(code)) {
+            put_quoted(text, ",\"code\":", code);
+        } else if (!JS_IsUndefined(code)) {
+            string_buffer_puts8(text, ",\"code\":");
+            string_buffer_concat_value_free(text, JS_ToString(ctx, code));
+        }
     } else {
-        good = put(record, "value", js_dup(thrown));
+        JSValue value = JS_JSONStringify(ctx, thrown, JS_UNDEFINED, JS_UNDEFINED);
+        string_buffer_putc8(text, '{');
+        if (JS_IsException(value)) {
+            drop_exception();
+        } else if (!JS_IsUndefined(value)) {
+            string_buffer_puts8(text, "\"value\":");
+            string_buffer_concat_value_free(text, value);
+        }
     }
-    text = good ? JS_JSONStringify(ctx, record, JS_UNDEFINED, JS_UNDEFINED) : JS_EXCEPTION;
-    JS_FreeValue(ctx, record);
-    if (!JS_IsException(text) || is_error(thrown))
-        return text;
-    drop_exception();
-    return JS_NewString(ctx, "{}");
+    string_buffer_putc8(text, '}');
+    return string_buffer_end(text);
 }
 
-/* The stack as the engine recorded it, undefined if a script replaced it with something else. */
+/* The stack for the host's log, undefined if a script made something else than text of it. */
 static JSValue report_stack(JSValueConst thrown)
 {
-    if (JS_GetClassID(thrown) != JS_CLASS_ERROR)
-        return JS_UNDEFINED;
-    JSValue stack = JS_VALUE_GET_OBJ(thrown)->u.object_data;
-    return JS_IsString(stack) ? js_dup(stack) : JS_UNDEFINED;
+    JSValue stack = stack_of(thrown);
+    if (JS_IsString(stack))
+        return stack;
+    JS_FreeValue(ctx, stack);
+    return JS_UNDEFINED;
 }

@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import backends as backends_made
 import cheating_host as host
 import pytest
 from cheating_host import Honest, cheat_entry, cheat_log, copied, example
@@ -40,32 +41,17 @@ def verifier(engine: Engine) -> Verifier:
 
 @pytest.fixture(scope="module")
 def counter(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Entries: init, three calls, a restart, two calls."""
-    honest = Honest(engine, tmp_path_factory.mktemp("counter") / "backend")
-    honest.run(COUNTER, [("increment",)] * 3).run(COUNTER, [("increment",)] * 2)
-    assert honest.answers == [1, 2, 3, 4, 5]
-    return honest.directory
+    return backends_made.counter(engine, tmp_path_factory.mktemp("counter") / "backend")
 
 
 @pytest.fixture(scope="module")
 def photos(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Entries: init, two photos, one refused."""
-    honest = Honest(engine, tmp_path_factory.mktemp("photos") / "backend")
-    names = [("addPhoto", "a.txt", "first"), ("addPhoto", "b.txt", "second")]
-    honest.run(example("photos.js"), [*names, names[0]])
-    return honest.directory
+    return backends_made.photos(engine, tmp_path_factory.mktemp("photos") / "backend")
 
 
 @pytest.fixture(scope="module")
 def secure(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Entries: init, bob owns it, bob counts, alice is refused."""
-    honest = Honest(engine, tmp_path_factory.mktemp("secure") / "backend", debug=True)
-    bob, alice = {"caller": "bob"}, {"caller": "alice"}
-    honest.run(
-        example("secure-counter.js"),
-        [("claimOwnership", bob), ("increment", bob), ("increment", alice)],
-    )
-    return honest.directory
+    return backends_made.secure(engine, tmp_path_factory.mktemp("secure") / "backend")
 
 
 @pytest.fixture(scope="module")

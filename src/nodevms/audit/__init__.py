@@ -1,17 +1,30 @@
 """Audits: replay of a log, comparison, and the report."""
 
 from nodevms.audit.checked_feeds import Expectations
-from nodevms.audit.divergence import Divergence, DivergenceError
+from nodevms.audit.deadline import SECONDS_MAX, Deadline
+from nodevms.audit.divergence import (
+    Divergence,
+    DivergenceError,
+    EntryFalseError,
+    EntryUncheckedError,
+)
 from nodevms.audit.fetch import Fetcher, fetch
 from nodevms.audit.seen import Memory, default_state_folder
-from nodevms.audit.verifier import Report, Verifier
+from nodevms.audit.transfer import Patience
+from nodevms.audit.verifier import Listener, Report, Verifier
 
 __all__ = [
+    "SECONDS_MAX",
+    "Deadline",
     "Divergence",
     "DivergenceError",
+    "EntryFalseError",
+    "EntryUncheckedError",
     "Expectations",
     "Fetcher",
+    "Listener",
     "Memory",
+    "Patience",
     "Report",
     "Verifier",
     "default_state_folder",

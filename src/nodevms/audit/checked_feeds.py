@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from nodevms.archive import Change
 from nodevms.archive.record import block_count
-from nodevms.audit.divergence import diverged
-from nodevms.errors import CouldNotCheckError, NodeVMSError, ProvedFalseError, StorageError
-from nodevms.feed import Feed, Head, audit_feed, dat_url
-from nodevms.vm.directory import LOG_PREFIX, Layout, is_locked
+from nodevms.audit.divergence import EntryFalseError, diverged, shorten
+from nodevms.audit.opening import ARCHIVE, CALL_LOG, CONTENTS, BytesSeen, Place, open_checked
+from nodevms.errors import CouldNotCheckError, ProvedFalseError, StorageError
+from nodevms.feed import Feed, Head, dat_url
+from nodevms.vm.directory import LOG_PREFIX, Layout
+from nodevms.vm.entries import decode
+from nodevms.vm.entry_changes import changes_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +34,59 @@ class Expectations:
 
 
 class CheckedFeeds:
-    """The three feeds of a backend, with every hash and signature checked."""
+    """The three feeds of a backend, with every hash and signature checked.
 
-    def __init__(self, layout: Layout, expectations: Expectations) -> None:
-        in_use = is_locked(layout)
-        # In this order the log covers what was published, and the contents what the log says.
-        self.metadata, _ = _open(layout.metadata, "", "files archive", in_use=in_use)
-        self.log, self.log_head = _open(layout.root, LOG_PREFIX, "call log", in_use=in_use)
-        self.content, self.content_head = _open(
-            layout.content, "", "files' contents", in_use=in_use
-        )
-        _expect("call log", expectations.log_key, self.log.key)
-        _expect("files archive", expectations.files_key, self.metadata.key)
-        if self.log_head.length == 0:
-            raise CouldNotCheckError("the call log is empty", code="log-empty")
+    Args:
+        layout: The directory.
+        expectations: The keys that the reader expects.
+        seen: Hears how far the check is: feed, bytes checked, bytes in all.
+    """
+
+    def __init__(self, layout: Layout, expectations: Expectations, seen: BytesSeen) -> None:
+        self._layout = layout
+        self._open: list[Feed] = []
+        try:
+            # In this order the log covers what was published, and the contents what the log says.
+            self.metadata, _ = self._opened(ARCHIVE, expectations.files_key, seen)
+            self.log, self.log_head = self._opened(CALL_LOG, expectations.log_key, seen)
+            if self.log_head.length == 0:
+                raise CouldNotCheckError("the call log is empty", code="log-empty")
+            try:
+                self.content, self.content_head = self._opened(CONTENTS, None, seen)
+            except EntryFalseError as error:
+                raise self._with_entry(error) from error
+        except BaseException:
+            self.close()
+            raise
+
+    def _opened(self, name: str, key: bytes | None, seen: BytesSeen) -> tuple[Feed, Head]:
+        place = Place(name, self._layout)
+        feed, head = open_checked(place, seen)
+        self._open.append(feed)
+        if key is not None and key != feed.key:
+            raise ProvedFalseError(
+                f"the {name} is {dat_url(feed.key)}, not {dat_url(key)}", code="other-key"
+            )
+        return feed, head
+
+    def _with_entry(self, error: EntryFalseError) -> EntryFalseError:
+        """Name the entry that wrote a block of the contents which is not what was signed."""
+        if error.block is None:
+            return error
+        for seq, block in enumerate(self.log.get_many(0, self.log_head.length)):
+            with suppress(ProvedFalseError, CouldNotCheckError, StorageError, ValueError):
+                for change in changes_of(decode(block)):
+                    end = change.block + block_count(change.size)
+                    if change.kind == "file" and change.block <= error.block < end:
+                        named = EntryFalseError(
+                            f"entry {seq}, content of {shorten(change.path)}: {error}",
+                            entry=seq,
+                            code=error.code,
+                            hint=error.hint,
+                        )
+                        named.block = error.block
+                        return named
+        return error
 
     def leaf(self, seq: int) -> bytes:
         """Return the leaf hash of an entry."""
@@ -77,55 +120,20 @@ class CheckedFeeds:
                 found,
             )
 
+    def sync(self) -> None:
+        """Make the log that was read last, so that no power cut shortens what will be remembered.
+
+        Where this reader may not, it is left to the writer.
+        """
+        for part in ("data", "tree", "signatures"):
+            with suppress(OSError):
+                fd = os.open(self._layout.root / f"{LOG_PREFIX}{part}", os.O_RDONLY)
+                try:
+                    os.fsync(fd)
+                finally:
+                    os.close(fd)
+
     def close(self) -> None:
         """Close the feeds."""
-        for feed in (self.metadata, self.log, self.content):
+        for feed in self._open:
             feed.close()
-
-
-def _open(directory: Path, prefix: str, name: str, *, in_use: bool) -> tuple[Feed, Head]:
-    """Check all of a feed and open it for reading.
-
-    Of a feed that is being written, everything below the head at this moment is checked. Any
-    other must end with its last signature.
-    """
-    try:
-        if in_use:
-            feed = Feed.open(directory, prefix, writable=False)
-            head = audit_feed(directory, prefix, feed.key, length=feed.length, exact=False)
-            return feed, head
-        key = (directory / f"{prefix}key").read_bytes()
-        head = audit_feed(directory, prefix, key)
-        return Feed.open(directory, prefix, writable=False), head
-    except OSError as error:
-        raise CouldNotCheckError(f"the {name} cannot be read: {error}") from error
-    except StorageError as error:
-        raise CouldNotCheckError(f"the {name} cannot be read: {error}") from error
-    except ProvedFalseError as error:
-        if error.code == "feed-unsigned":
-            raise CouldNotCheckError(
-                f"the {name}: {error}",
-                code="feed-torn",
-                hint="After a crash, start the backend once: it cuts what was not signed.",
-            ) from error
-        raise _about(name, error) from error
-    except CouldNotCheckError as error:
-        raise _about(name, error) from error
-
-
-def _about(name: str, error: NodeVMSError) -> NodeVMSError:
-    kind = ProvedFalseError if isinstance(error, ProvedFalseError) else CouldNotCheckError
-    block = getattr(error, "block", None)
-    place = f"the {name}" if block is None else f"the {name}, {_unit(name)} {block}"
-    return kind(f"{place}: {error}", code=error.code, hint=error.hint)
-
-
-def _unit(name: str) -> str:
-    return "entry" if name == "call log" else "block"
-
-
-def _expect(name: str, expected: bytes | None, found: bytes) -> None:
-    if expected is not None and expected != found:
-        raise ProvedFalseError(
-            f"the {name} is {dat_url(found)}, not {dat_url(expected)}", code="other-key"
-        )

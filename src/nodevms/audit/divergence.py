@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nodevms.errors import ProvedFalseError
+from nodevms.errors import CouldNotCheckError, ProvedFalseError
 from nodevms.vm.entries import Call, Entry
 
 SHOWN_CHARACTERS_MAX = 300
@@ -29,7 +29,51 @@ class Divergence:
     found: str
 
 
-class DivergenceError(ProvedFalseError):
+class EntryFalseError(ProvedFalseError):
+    """Something is false, and it is known with which entry of the call log that begins.
+
+    Attributes:
+        entry: The entry, or None where no one entry can be named.
+        block: The block of another feed, where the wrong bytes are those of a block.
+    """
+
+    block: int | None = None
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        entry: int | None,
+        code: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, code=code, hint=hint)
+        self.entry = entry
+
+
+class EntryUncheckedError(CouldNotCheckError):
+    """The check could not go on, and it is known at which entry of the call log.
+
+    Attributes:
+        entry: The entry, or None where no one entry can be named.
+        block: The block of another feed, where it is one that cannot be checked.
+    """
+
+    block: int | None = None
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        entry: int | None,
+        code: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, code=code, hint=hint)
+        self.entry = entry
+
+
+class DivergenceError(EntryFalseError):
     """The log says something that its own replay contradicts."""
 
     code = "divergence"
@@ -38,7 +82,8 @@ class DivergenceError(ProvedFalseError):
         d = divergence
         super().__init__(
             f"entry {d.seq} ({d.what}): {d.field} differs: "
-            f"expected {shorten(d.expected)}, found {shorten(d.found)}"
+            f"expected {shorten(d.expected)}, found {shorten(d.found)}",
+            entry=d.seq,
         )
         self.divergence = divergence
 
@@ -54,18 +99,20 @@ def describe(entry: Entry) -> str:
         return {"Init": "init", "Restart": "restart", "Upgrade": "upgrade"}[type(entry).__name__]
     call = entry.call
     arguments = bytes(call.args)[1:-1].decode("utf-8", "replace")
-    by = "" if call.userId is None else f" by {call.userId!r}"
-    return f"{call.methodName}({shorten(arguments, 80)}){by}"
+    by = "" if call.userId is None else f" by {shorten(repr(call.userId), 80)}"
+    return f"{shorten(call.methodName, 80)}({shorten(arguments, 80)}){by}"
 
 
 def shorten(text: str, most: int = SHOWN_CHARACTERS_MAX) -> str:
     """Cut a text that nobody would read to the end, and make control characters visible."""
-    shown = text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters)"
-    return (
-        shown
-        if shown.isprintable()
-        else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown)
-    )
+    return visible(text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters)")
+
+
+def visible(text: str) -> str:
+    """Make control characters visible: what a host wrote must not steer a reader's terminal."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _text(value: object) -> str:

@@ -2,52 +2,32 @@
 
 Nothing that comes is believed: it is written to a directory as it is, and the verifier checks it
 there. The heads are asked in an order in which an honest host's copy is whole: what was published,
-then the log, then the contents. A fetch that was broken off goes on where it stopped.
+then the log, then the contents. Of each feed the tree comes first, because with the head's
+signature it says how much data there is. A fetch that was broken off goes on where it stopped.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import aiohttp
 import msgspec
 
-from nodevms.errors import CouldNotCheckError, ProvedFalseError, UsageError
+from nodevms.audit.kept_copy import KeptCopy
+from nodevms.audit.transfer import Patience, Transfer, bad_answer, open_session
+from nodevms.errors import CouldNotCheckError
 from nodevms.rpc import parse_backend_url
-from nodevms.rpc.doors import HEADER_BYTES, NODE_BYTES, SIGNATURE_BYTES, HeadDocument
+from nodevms.rpc.doors import HeadDocument
 from nodevms.vm.directory import LOG_PREFIX, Layout
 
-CHUNK_BYTES: Final = 256 * 1024
 HEAD_BYTES_MAX: Final = 4096
 FETCH_BYTES_MAX: Final = 64 * 1024**3
-TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
+LENGTH_MAX: Final = 2**48
+"""More blocks than any disk holds; below it no size that we compute leaves 64 bits."""
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Copy:
-    """One feed on its way into a directory."""
-
-    name: str
-    directory: Path
-    prefix: str
-    head: HeadDocument
-
-    def parts(self) -> dict[str, int]:
-        """Return the size of each file at this head."""
-        length = self.head.length
-        return {
-            "data": self.head.byte_length,
-            "tree": HEADER_BYTES + NODE_BYTES * max(2 * length - 1, 0),
-            "signatures": HEADER_BYTES + SIGNATURE_BYTES * length,
-        }
-
-    def path(self, part: str) -> Path:
-        return self.directory / f"{self.prefix}{part}"
 
 
 async def fetch(url: str, directory: Path | str, *, bytes_max: int = FETCH_BYTES_MAX) -> Path:
@@ -82,13 +62,25 @@ class Fetcher:
         base: The backend's HTTP address.
         directory: Where the copy goes; an earlier copy of the same backend is continued.
         bytes_max: The most that is fetched.
+        allow_older: A shorter log than that of the copy is no lie.
+        patience: With the server.
     """
 
-    def __init__(self, base: str, directory: Path, *, bytes_max: int = FETCH_BYTES_MAX) -> None:
+    def __init__(
+        self,
+        base: str,
+        directory: Path,
+        *,
+        bytes_max: int = FETCH_BYTES_MAX,
+        allow_older: bool = False,
+        patience: Patience = Patience(),  # noqa: B008 - frozen
+    ) -> None:
         self._base = base.rstrip("/")
         self._layout = Layout(directory)
         self._bytes_max = bytes_max
-        self._copies: dict[str, _Copy] = {}
+        self._allow_older = allow_older
+        self._patience = patience
+        self._copies: dict[str, KeptCopy] = {}
 
     async def heads(self) -> tuple[bytes, bytes]:
         """Ask for the three heads.
@@ -97,7 +89,8 @@ class Fetcher:
             The public keys of the call log and of the files archive, as the server says.
 
         Raises:
-            CouldNotCheckError: The server cannot be reached or does not serve them.
+            CouldNotCheckError: The server cannot be reached, does not serve them, or has more
+                than is fetched.
         """
         layout = self._layout
         places = {
@@ -105,16 +98,12 @@ class Fetcher:
             "call-log": (layout.root, LOG_PREFIX),
             "content": (layout.content, ""),
         }
-        async with self._session() as session:
+        async with open_session(self._patience) as session:
+            transfer = Transfer(session, self._patience)
             for name, (directory, prefix) in places.items():
-                head = await self._head(session, name)
-                self._copies[name] = _Copy(name, directory, prefix, head)
-        size = sum(sum(copy.parts().values()) for copy in self._copies.values())
-        if size > self._bytes_max:
-            raise CouldNotCheckError(
-                f"the backend has {size:,} bytes; at most {self._bytes_max:,} are fetched",
-                code="ceiling",
-            )
+                head = await self._head(transfer, name)
+                self._copies[name] = KeptCopy(name, directory, prefix, head)
+        self._refuse_too_much()
         return tuple(  # type: ignore[return-value]
             bytes.fromhex(self._copies[name].head.key) for name in ("call-log", "metadata")
         )
@@ -128,115 +117,67 @@ class Fetcher:
 
         Raises:
             CouldNotCheckError: The transfer broke off, or the disk is full.
+            ProvedFalseError: The head's signature is wrong, or the copy had another history.
             UsageError: The directory holds another backend's copy.
         """
         copy = self._copies[name]
-        self._prepare(copy)
-        total, done = sum(copy.parts().values()), 0
-        async with self._session() as session:
-            for part, size in copy.parts().items():
-                path = copy.path(part)
-                # A tree's inner nodes are filled in later, so it is fetched anew.
-                have = 0 if part == "tree" else _size(path)
-                if have > size:
-                    _truncate(path, size)
-                    have = size
-                done += have
-                done = await self._fetch_part(
-                    session, copy, part, have, size, done, total, progress
-                )
+        copy.prepare(allow_older=self._allow_older)
+        sizes = copy.parts()
+        total, done = sum(sizes.values()), 0
 
-    def _prepare(self, copy: _Copy) -> None:
-        try:
-            copy.directory.mkdir(parents=True, exist_ok=True)
-            key_path = copy.path("key")
-            key = bytes.fromhex(copy.head.key)
-            if key_path.exists() and key_path.read_bytes() != key:
-                raise UsageError(
-                    f"{copy.directory} holds a copy of another backend",
-                    code="directory-foreign",
-                    hint="Choose another --dir.",
-                )
-            if copy.path("secret_key").exists():
-                raise UsageError(
-                    f"{copy.directory} is a backend's own directory, not a copy",
-                    code="directory-foreign",
-                    hint="Verify it as it is: nodevms verify DIR.",
-                )
-            key_path.write_bytes(key)
-        except OSError as error:
-            raise CouldNotCheckError(f"{copy.directory}: {error.strerror}") from error
+        def so_far(here: int) -> None:
+            if progress is not None:
+                progress(done + here, total)
 
-    async def _fetch_part(
-        self,
-        session: aiohttp.ClientSession,
-        copy: _Copy,
-        part: str,
-        have: int,
-        size: int,
-        done: int,
-        total: int,
-        progress: Progress | None,
-    ) -> int:
-        path = copy.path(part)
-        if have == size:
-            path.touch()
-            return done
-        url = f"{self._base}/feeds/{copy.name}/{part}"
-        headers = {"Range": f"bytes={have}-{size - 1}"}
-        try:
-            with path.open("r+b" if path.exists() else "wb") as file:
-                file.seek(have)
-                file.truncate()
-                async with session.get(url, headers=headers) as response:
-                    if response.status != 206:
-                        raise _bad_answer(url, f"status {response.status}")
-                    async for chunk in response.content.iter_chunked(CHUNK_BYTES):
-                        have += len(chunk)
-                        if have > size:
-                            raise _bad_answer(url, "more bytes than were asked for")
-                        file.write(chunk)
-                        done += len(chunk)
-                        if progress is not None:
-                            progress(done, total)
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise _bad_answer(url, str(error) or type(error).__name__) from error
-        except OSError as error:
-            raise CouldNotCheckError(f"{path}: {error.strerror}") from error
-        if have != size:
-            raise _bad_answer(url, f"{have:,} of {size:,} bytes")
-        return done
+        async with open_session(self._patience) as session:
+            transfer = Transfer(session, self._patience)
+            for part, size in sizes.items():
+                url = f"{self._base}/feeds/{name}/{part}"
+                path, have = copy.path(part), 0
+                if part == "tree":
+                    path = copy.path("tree.new")
+                elif part == "data":
+                    have = copy.good_data_bytes()
+                await transfer.file(url, path, have, size, so_far)
+                if part == "tree":
+                    copy.take_tree(path)
+                done += size
+                so_far(0)
 
-    async def _head(self, session: aiohttp.ClientSession, name: str) -> HeadDocument:
+    def _refuse_too_much(self) -> None:
+        size = sum(sum(copy.parts().values()) for copy in self._copies.values())
+        if size > self._bytes_max:
+            raise CouldNotCheckError(
+                f"the server says that the backend has {size:,} bytes; "
+                f"at most {self._bytes_max:,} are fetched",
+                code="ceiling",
+                hint="Fetch more with --max-download BYTES.",
+            )
+        place = self._layout.root
+        while not place.exists():
+            place = place.parent
+        free = shutil.disk_usage(place).free
+        if size > free + _size(self._layout.root):
+            raise CouldNotCheckError(
+                f"the server says that the backend has {size:,} bytes; {place} has {free:,} free",
+                code="disk-full",
+                hint="Choose a larger disk with --dir.",
+            )
+
+    async def _head(self, transfer: Transfer, name: str) -> HeadDocument:
         url = f"{self._base}/feeds/{name}/head"
-        try:
-            async with session.get(url) as response:
-                if response.status != 200:
-                    raise _bad_answer(url, f"status {response.status}")
-                text = await response.content.read(HEAD_BYTES_MAX)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _bad_answer(url, str(error) or type(error).__name__) from error
+        text = await transfer.document(url, HEAD_BYTES_MAX)
         try:
             head = msgspec.json.decode(text, type=HeadDocument)
-            valid = len(bytes.fromhex(head.key)) == 32
+            sizes = (len(bytes.fromhex(head.key)), len(bytes.fromhex(head.signature)))
+            valid = sizes in ((32, 64), (32, 0)) and bool(head.signature) == bool(head.length)
         except (msgspec.DecodeError, ValueError):
             valid = False
-        if not valid or head.length < 0 or head.byte_length < 0:
-            raise ProvedFalseError(f"{url} does not answer with a head", code="malformed-head")
+        if not valid or not 0 <= head.length <= LENGTH_MAX or head.byte_length < 0:
+            raise bad_answer(url, "it is not a feed's head", hint="Is this a nodevms server?")
         return head
 
-    def _session(self) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(timeout=TIMEOUT, auto_decompress=False)
 
-
-def _bad_answer(url: str, why: str) -> CouldNotCheckError:
-    return CouldNotCheckError(f"{url} could not be fetched: {why}", code="fetch-failed")
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
-def _truncate(path: Path, size: int) -> None:
-    with path.open("r+b") as file:
-        file.truncate(size)
+def _size(directory: Path) -> int:
+    """Return the bytes of the files in a directory."""
+    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())

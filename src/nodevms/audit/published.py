@@ -6,9 +6,14 @@ from collections.abc import Iterator
 from typing import Final
 
 from nodevms.archive import Change, DriveChecker, DrivePublication, publications
+from nodevms.archive.messages import encode_index
+from nodevms.audit.divergence import EntryFalseError, EntryUncheckedError
 from nodevms.errors import ProvedFalseError
 from nodevms.feed import Feed
 from nodevms.vm.publication import NetChanges
+
+UNPUBLISHED_MAX: Final = 1_000_000
+"""Twenty times what an honest publisher lets gather; about 500 bytes of memory each."""
 
 
 class PublishedDrive:
@@ -22,6 +27,10 @@ class PublishedDrive:
             CouldNotCheckError: The drive has no header yet.
         """
         self._checker: Final = DriveChecker(metadata, content, content_key)
+        if metadata.get(0) != encode_index(content_key):
+            raise ProvedFalseError(
+                "the published files begin with more than their header", code="bad-drive"
+            )
         self._publications: Iterator[DrivePublication] = publications(metadata)
         self._next = next(self._publications, None)
         self._net = NetChanges()
@@ -33,10 +42,24 @@ class PublishedDrive:
 
         Raises:
             ProvedFalseError: The publication is not what the log leads to.
+            CouldNotCheckError: More is unpublished than this program keeps in memory.
         """
         self._net.add(changes, time_ms)
+        if len(self._net) > UNPUBLISHED_MAX:
+            raise EntryUncheckedError(
+                f"entry {seq}: more than {UNPUBLISHED_MAX:,} changed paths were not published",
+                entry=seq,
+                code="ceiling",
+            )
         while self._next is not None and self._next.marker == seq + 1:
-            self._checker.check(self._next, self._net.take())
+            try:
+                self._checker.check(self._next, self._net.take())
+            except ProvedFalseError as error:
+                raise EntryFalseError(
+                    f"the files that were published for entry {seq}: {error}",
+                    entry=seq,
+                    code=error.code,
+                ) from error
             self.checked += 1
             self.reflects = self._next.marker
             self._next = next(self._publications, None)
@@ -48,9 +71,10 @@ class PublishedDrive:
             ProvedFalseError: A publication claims to reflect entries that the log has not got.
         """
         if self._next is not None:
-            raise ProvedFalseError(
-                f"the published files claim to reflect {self._next.marker} entries; "
-                f"the log has {length}",
+            raise EntryFalseError(
+                f"entry {length} is missing: the published files reflect {self._next.marker} "
+                f"entries, and the log has {length}",
+                entry=length,
                 code="publication-ahead",
             )
 

@@ -14,19 +14,29 @@ from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
 import msgspec
-from msgspec import UNSET, Raw
 
 from nodevms.archive import ArchiveInfo, Change, ContentStore, State
-from nodevms.audit.divergence import describe, diverged
-from nodevms.errors import CouldNotCheckError, ProvedFalseError
+from nodevms.archive.record import NUMBER_MAX
+from nodevms.audit.comparison import compare
+from nodevms.audit.divergence import (
+    EntryFalseError,
+    EntryUncheckedError,
+    describe,
+    diverged,
+    shorten,
+)
+from nodevms.errors import CouldNotCheckError, ProvedFalseError, StorageError
 from nodevms.feed import dat_url
 from nodevms.json_text import deeper_than
-from nodevms.sandbox import Engine
+from nodevms.sandbox import Engine, EngineFaultError
 from nodevms.vm import entries as log
-from nodevms.vm.entries import Call, Entry, Init, Result, Start, Upgrade
+from nodevms.vm.entries import Call, Entry, Init, Start, Upgrade
 from nodevms.vm.execution import Executed, Execution, StartHook
 from nodevms.vm.limits import CEILINGS, Limits, beyond
 from nodevms.vm.script import code_hash
+
+STARTS_MAX: Final = 100_000
+"""A report lists all starts; no honest backend has so many."""
 
 _SEED: Final = re.compile(r"[0-9a-f]{16}\Z")
 _KEY_SHAPED: Final = re.compile(r"[0-9a-fA-F]{64}\Z")
@@ -96,6 +106,7 @@ class Replay:
         self._methods: frozenset[str] = frozenset()
         self._limits = Limits()
         self._code = ""
+        self._code_hash = ""
         self._title = ""
         self._time_ms = 0
 
@@ -113,16 +124,32 @@ class Replay:
         try:
             entry = log.decode(block)
         except ProvedFalseError as error:
-            raise ProvedFalseError(f"entry {seq}: {error}", code="malformed-entry") from None
+            raise EntryFalseError(
+                f"entry {seq}: {error}", entry=seq, code="malformed-entry"
+            ) from None
+        except CouldNotCheckError as error:
+            raise EntryUncheckedError(
+                f"entry {seq}: {error}", entry=seq, code=error.code, hint=error.hint
+            ) from None
         what = describe(entry)
-        if log.time_of(entry) < self._time_ms:
-            raise diverged(seq, what, "time", f"at least {self._time_ms}", log.time_of(entry))
+        if not self._time_ms <= log.time_of(entry) <= NUMBER_MAX:
+            wanted = f"{self._time_ms} to {NUMBER_MAX}"
+            raise diverged(seq, what, "time", wanted, log.time_of(entry))
         self._time_ms = log.time_of(entry)
-        if isinstance(entry, Call):
-            executed = self._call(seq, what, entry)
-        else:
-            executed = self._start(seq, what, entry)
-        changes = _compare(seq, what, entry, executed)
+        try:
+            if isinstance(entry, Call):
+                executed = self._call(seq, what, entry)
+            else:
+                executed = self._start(seq, what, entry)
+        except EntryUncheckedError:
+            raise
+        except (CouldNotCheckError, EngineFaultError, StorageError, OSError) as error:
+            raise EntryUncheckedError(
+                f"entry {seq} ({what}) could not be replayed on this machine: {error}",
+                entry=seq,
+                code=getattr(error, "code", "machine"),
+            ) from error
+        changes = compare(seq, what, entry, executed)
         self.summary.entries += 1
         self.summary.gas += executed.result.gas
         return entry, changes
@@ -141,6 +168,8 @@ class Replay:
             self._code, self._title, self.debug, hook = entry.code, entry.title, entry.debug, "init"
         elif isinstance(entry, Upgrade):
             self._code, hook = entry.code, "upgrade"
+        if hook is not None:
+            self._code_hash = code_hash(self._code)
         self.close()
         self._limits = entry.limits
         self._execution = Execution(
@@ -157,23 +186,28 @@ class Replay:
         if not self._execution.exports:
             raise diverged(seq, what, "code", "a script that exports functions", "none")
         self._methods = frozenset(export.name for export in self._execution.exports)
-        self.summary.epochs.append(Epoch(seq, what, entry.time, code_hash(self._code)))
+        self.summary.epochs.append(Epoch(seq, what, entry.time, self._code_hash))
         return executed
 
     def _check_start(self, seq: int, what: str, entry: Start) -> None:
         if isinstance(entry, Init) != (seq == 0):
             raise diverged(seq, what, "type", "init" if seq == 0 else "a later start", what)
         if entry.hostApi != log.HOST_API or entry.engine != self._engine.id:
-            raise CouldNotCheckError(
-                f"entry {seq} was run by engine {entry.engine}, host API {entry.hostApi}; "
+            raise EntryUncheckedError(
+                f"entry {seq} was run by engine {shorten(entry.engine, 80)}, "
+                f"host API {entry.hostApi}; "
                 f"this program has {self._engine.id}, host API {log.HOST_API}",
+                entry=seq,
                 code="unknown-engine",
                 hint="Verify with a release that ships that engine.",
             )
         problem = beyond(entry.limits, self._ceilings)
+        if len(self.summary.epochs) >= STARTS_MAX:
+            problem = f"more than {STARTS_MAX:,} starts"
         if problem is not None:
-            raise CouldNotCheckError(
+            raise EntryUncheckedError(
                 f"entry {seq} runs with limits that this program does not replay: {problem}",
+                entry=seq,
                 code="ceiling",
             )
 
@@ -222,59 +256,3 @@ def _seeds(seq: int, what: str, seed: str | msgspec.UnsetType) -> Callable[[], s
     if not _SEED.match(seed):
         raise diverged(seq, what, "seed", "16 hex digits", seed)
     return lambda: seed
-
-
-def _compare(seq: int, what: str, entry: Entry, executed: Executed) -> tuple[Change, ...]:
-    """Compare an entry with what its replay gave, the places of contents left out."""
-    found, expected = entry.result, executed.result
-    seed = entry.call.seed if isinstance(entry, Call) else entry.seed
-    if seed != executed.seed:
-        raise diverged(seq, what, "seed", _shown(executed.seed), _shown(seed))
-    for name in ("res", "err", "gas"):
-        wanted, given = _shown(getattr(expected, name)), _shown(getattr(found, name))
-        if wanted != given:
-            raise diverged(seq, what, _FIELD_NAMES[name], wanted, given)
-    changes = _compare_changes(seq, what, expected, found, executed.changes)
-    for name in ("filesVersion", "filesRoot"):
-        wanted, given = _shown(getattr(expected, name)), _shown(getattr(found, name))
-        if wanted != given:
-            raise diverged(seq, what, name, wanted, given)
-    return changes
-
-
-_FIELD_NAMES: Final = {"res": "result", "err": "error", "gas": "gas"}
-
-
-def _shown(value: object) -> bytes | None:
-    if value is UNSET:
-        return None
-    return bytes(value) if isinstance(value, Raw) else str(value).encode()
-
-
-def _compare_changes(
-    seq: int, what: str, expected: Result, found: Result, changes: tuple[Change, ...]
-) -> tuple[Change, ...]:
-    wanted = expected.changes if isinstance(expected.changes, tuple) else ()
-    given = found.changes if isinstance(found.changes, tuple) else ()
-    if found.changes == ():
-        raise diverged(seq, what, "changes", None, "an empty list")
-    for want, have in zip(wanted, given, strict=False):
-        if msgspec.structs.replace(want, block=have.block) != have:
-            raise diverged(seq, what, f"changes of {want.path}", _json(want), _json(have))
-        if isinstance(want.block, int) != isinstance(have.block, int):
-            raise diverged(seq, what, f"block of {want.path}", _json(want), _json(have))
-    if len(wanted) != len(given):
-        more = (wanted if len(wanted) > len(given) else given)[min(len(wanted), len(given))]
-        sides = (_json(more), None) if len(wanted) > len(given) else (None, _json(more))
-        raise diverged(seq, what, f"changes of {more.path}", *sides)
-    return tuple(_placed(change, have.block) for change, have in zip(changes, given, strict=True))
-
-
-def _placed(change: Change, block: object) -> Change:
-    if not isinstance(block, int):
-        return change
-    return Change(change.path, change.kind, change.size, change.sha256, block)
-
-
-def _json(value: object) -> str:
-    return msgspec.json.encode(value).decode()

@@ -7,9 +7,12 @@ user's state folder.
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,7 +20,8 @@ from typing import Final
 import msgspec
 import platformdirs
 
-from nodevms.errors import CouldNotCheckError, ProvedFalseError, StorageError
+from nodevms.audit.divergence import EntryFalseError
+from nodevms.errors import CouldNotCheckError, StorageError
 
 LEAF_BYTES: Final = 32
 _READ_LEAVES: Final = 4096
@@ -32,6 +36,8 @@ class SeenHead(msgspec.Struct, frozen=True, kw_only=True):
         signature: The signature over it in hex.
         files: The drive's public key in hex.
         time_ms: When it was seen.
+        leaves_sha256: SHA-256 of the leaf hashes, in hex: an accusation needs a memory that is
+            whole. Filled in by :meth:`Memory.remember`.
     """
 
     length: int
@@ -39,6 +45,7 @@ class SeenHead(msgspec.Struct, frozen=True, kw_only=True):
     signature: str
     files: str
     time_ms: int
+    leaves_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,16 @@ class Seen:
         with self.leaves.open("rb") as file:
             file.seek(seq * LEAF_BYTES)
             return file.read(LEAF_BYTES)
+
+    def check_whole(self) -> None:
+        """Check that the leaf hashes are those that were written.
+
+        Raises:
+            CouldNotCheckError: They are not, and prove nothing.
+        """
+        found = _digest(self.leaves, self.head.length)
+        if self.head.leaves_sha256 not in ("", found):
+            raise _unreadable(self.leaves.parent, "the leaf hashes were changed")
 
 
 def default_state_folder() -> Path:
@@ -99,20 +116,18 @@ class Memory:
         Raises:
             StorageError: The state folder cannot be written.
         """
-        known = self.recall(key)
-        if known is not None and known.head.length >= head.length:
-            return
         place = self._folder / key.hex()
-        start = 0 if known is None else known.head.length
         try:
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with (place / "leaves").open("ab") as file:
-                file.truncate(start * LEAF_BYTES)
-                for seq in range(start, head.length):
-                    file.write(leaf(seq))
-                file.flush()
-                os.fsync(file.fileno())
-            _replace(place / "head.json", msgspec.json.encode(head) + b"\n")
+            with _locked(place / "lock"):  # two verifications at once remember one after the other
+                known = self.recall(key)
+                start = 0 if known is None else known.head.length
+                if start >= head.length:
+                    return
+                _write_leaves(place / "leaves", start, head.length, leaf)
+                digest = _digest(place / "leaves", head.length)
+                kept = msgspec.structs.replace(head, leaves_sha256=digest)
+                _replace(place / "head.json", msgspec.json.encode(kept) + b"\n")
         except OSError as error:
             raise StorageError(
                 f"what was seen of this log cannot be remembered: {place}: {error.strerror}",
@@ -141,19 +156,52 @@ def check_against_memory(
             chunk = file.read(min(_READ_LEAVES, common - seq) * LEAF_BYTES)
             for at in range(0, len(chunk), LEAF_BYTES):
                 if chunk[at : at + LEAF_BYTES] != leaf(seq):
-                    raise ProvedFalseError(
+                    seen.check_whole()
+                    raise EntryFalseError(
                         f"the log was rewritten: entry {seq} is not the one that was seen before "
                         f"(the log had {seen.head.length} entries then)",
+                        entry=seq,
                         code="log-rewritten",
                     )
                 seq += 1
     if length < seen.head.length and not allow_older:
-        raise ProvedFalseError(
-            f"the log was shortened: it has {length} entries and had {seen.head.length} before; "
-            f"entry {length} is missing",
-            code="log-shortened",
-            hint="If an old backup was restored in the open, --allow-older accepts it.",
-        )
+        raise shortened(length, seen.head.length)
+
+
+def shortened(length: int, before: int) -> EntryFalseError:
+    """Return the error for a log that had more entries before."""
+    return EntryFalseError(
+        f"the log was shortened: it has {length} entries and had {before} before; "
+        f"entry {length} is missing",
+        entry=length,
+        code="log-shortened",
+        hint="If an old backup was restored in the open, --allow-older accepts it.",
+    )
+
+
+def _write_leaves(path: Path, start: int, end: int, leaf: Callable[[int], bytes]) -> None:
+    with path.open("ab") as file:
+        file.truncate(start * LEAF_BYTES)
+        for seq in range(start, end):
+            file.write(leaf(seq))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _digest(path: Path, length: int) -> str:
+    digest, left = hashlib.sha256(), length * LEAF_BYTES
+    with path.open("rb") as file:
+        while left and (chunk := file.read(min(left, _READ_LEAVES * LEAF_BYTES))):
+            digest.update(chunk)
+            left -= len(chunk)
+    return digest.hexdigest()
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _unreadable(place: Path, why: str) -> CouldNotCheckError:

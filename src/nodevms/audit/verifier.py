@@ -8,15 +8,17 @@ last, whether this is the continuation of what the reader saw before.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
 
 from nodevms.archive import State, TemporaryContents
 from nodevms.audit.checked_feeds import CheckedFeeds, Expectations
+from nodevms.audit.deadline import SECONDS_MAX, Deadline
 from nodevms.audit.published import PublishedDrive
 from nodevms.audit.replay import Epoch, Replay
 from nodevms.audit.seen import Memory, SeenHead, check_against_memory
+from nodevms.errors import CouldNotCheckError
 from nodevms.feed import Head
 from nodevms.sandbox import Engine
 from nodevms.vm.directory import Layout
@@ -30,6 +32,9 @@ REPLAY_DISK_BYTES_MAX: Final = 8 * 1024**3
 class Listener(Protocol):
     """Hears how a verification goes on."""
 
+    def checked(self, name: str, done: int, total: int) -> None:
+        """Of a feed's ``total`` bytes, hashes and signatures of ``done`` were checked."""
+
     def replaying(self, entries: int) -> None:
         """The log's hashes and signatures are right; it will be replayed."""
 
@@ -41,6 +46,9 @@ class Listener(Protocol):
 
 
 class _Silence:
+    def checked(self, name: str, done: int, total: int) -> None:
+        pass
+
     def replaying(self, entries: int) -> None:
         pass
 
@@ -96,6 +104,8 @@ class Verifier:
         memory: What this user saw of logs before; None to neither ask nor remember.
         ceilings: The highest limits that are replayed.
         disk_bytes_max: How much a replay may write to temporary files.
+        deadline: When to give up, looked at between two entries (one call takes at most as long
+            as the ceiling of gas allows); by default a day after each beginning.
     """
 
     def __init__(
@@ -105,11 +115,13 @@ class Verifier:
         memory: Memory | None = None,
         ceilings: Limits = CEILINGS,
         disk_bytes_max: int = REPLAY_DISK_BYTES_MAX,
+        deadline: Deadline | None = None,
     ) -> None:
         self._engine = engine or Engine()
         self._memory = memory
         self._ceilings = ceilings
         self._disk_bytes_max = disk_bytes_max
+        self._deadline = deadline
 
     def verify(
         self,
@@ -128,17 +140,26 @@ class Verifier:
             ProvedFalseError: Something is false; the message names the entry.
             CouldNotCheckError: Something is missing, or beyond what this program replays.
         """
-        feeds = CheckedFeeds(Layout(Path(directory)), expectations)
+        listener = listener or _Silence()
+        deadline = self._deadline or Deadline(SECONDS_MAX, time.monotonic)
+
+        def seen(name: str, done: int, total: int) -> None:
+            deadline.check(f"checking the {name}")
+            listener.checked(name, done, total)
+
+        feeds = CheckedFeeds(Layout(Path(directory)), expectations, seen)
         try:
-            return on_engine_thread(
-                lambda: self._replay(feeds, expectations, listener or _Silence())
-            )
+            report = on_engine_thread(lambda: self._replay(feeds, listener, deadline))
+            return replace(report, seen_before=self._compare_memory(feeds, expectations))
+        except CouldNotCheckError:
+            # Whatever cannot be replayed may still be another history than the one seen before.
+            if feeds.log_head.length:
+                self._recall(feeds, expectations)
+            raise
         finally:
             feeds.close()
 
-    def _replay(
-        self, feeds: CheckedFeeds, expectations: Expectations, listener: Listener
-    ) -> Report:
+    def _replay(self, feeds: CheckedFeeds, listener: Listener, deadline: Deadline) -> Report:
         length = feeds.log_head.length
         listener.replaying(length)
         state = State.open(None)
@@ -155,6 +176,7 @@ class Verifier:
             drive = PublishedDrive(feeds.metadata, feeds.content, feeds.content.key)
             calls = 0
             for seq, block in enumerate(feeds.log.get_many(0, length)):
+                deadline.check(f"replaying entry {seq} of {length}")
                 entry, changes = replay.add(seq, block)
                 feeds.check_contents(seq, changes)
                 drive.add(seq, changes, time_of(entry))
@@ -163,7 +185,6 @@ class Verifier:
                 listener.replayed(seq + 1)
             listener.comparing()
             drive.finish(length)
-            seen_before = self._compare_memory(feeds, expectations)
             return Report(
                 log_key=feeds.log.key,
                 files_key=feeds.metadata.key,
@@ -178,24 +199,30 @@ class Verifier:
                 publications=drive.checked,
                 published_entries=drive.reflects,
                 lag=drive.lag,
-                seen_before=seen_before,
+                seen_before=0,
             )
         finally:
             replay.close()
             state.close()
             contents.close()
 
+    def _recall(self, feeds: CheckedFeeds, expectations: Expectations) -> int:
+        """Compare the log with what was seen of it, and return how many entries were."""
+        seen = None if self._memory is None else self._memory.recall(feeds.log.key)
+        if seen is None:
+            return 0
+        length = feeds.log_head.length
+        check_against_memory(seen, length, feeds.leaf, allow_older=expectations.allow_older)
+        return min(seen.head.length, length)
+
     def _compare_memory(self, feeds: CheckedFeeds, expectations: Expectations) -> int:
         if self._memory is None:
             return 0
-        log, head = feeds.log, feeds.log_head
-        seen = self._memory.recall(log.key)
-        if seen is not None:
-            check_against_memory(
-                seen, head.length, feeds.leaf, allow_older=expectations.allow_older
-            )
+        seen_before = self._recall(feeds, expectations)
+        feeds.sync()
+        head = feeds.log_head
         self._memory.remember(
-            log.key,
+            feeds.log.key,
             SeenHead(
                 length=head.length,
                 root_hash=head.root_hash.hex(),
@@ -205,4 +232,4 @@ class Verifier:
             ),
             feeds.leaf,
         )
-        return 0 if seen is None else min(seen.head.length, head.length)
+        return seen_before

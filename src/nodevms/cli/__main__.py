@@ -2,4 +2,4 @@
 
 from nodevms.cli import main
 
-main()
+main(prog_name="nodevms")

@@ -4,46 +4,126 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from nodevms.cli.common_errors import exits, report_error
+from nodevms.cli.common_errors import report_error
+from nodevms.cli.options import timeout_option, user_option
+from nodevms.cli.printable import printable
+from nodevms.errors import NodeVMSError
+
+if TYPE_CHECKING:
+    from nodevms.rpc import RawAnswer, RemoteError
+
+INPUT_BYTES_MAX: Final = 64 * 1024 * 1024
+"""More than any server takes, and little enough to be read at once."""
+
+_EXIT_CODES: Final = {
+    "unknown-method": 2,
+    "arguments": 2,
+    "parse-error": 2,
+    "invalid-request": 2,
+    "caller": 2,
+    "thrown": 1,
+    "thrown-value": 1,
+    "limit-exceeded": 1,
+}
+"""Of what a server answers; whatever is not here could not be done, 3."""
 
 
-@click.command()
+class _CallCommand(click.Command):
+    """Takes ``-5`` for a number and not for an option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(
+            ctx, [f" {text}" if re.match(r"-\d", text) else text for text in args]
+        )
+
+
+@click.command(cls=_CallCommand)
 @click.argument("url")
 @click.argument("method")
 @click.argument("arguments", nargs=-1, metavar="[JSON]...")
-@click.option("-u", "--user", help="Who calls; only backends in debug mode take a name.")
-@exits
-def command(url: str, method: str, arguments: tuple[str, ...], user: str | None) -> None:
+@user_option
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print one JSON object: the result or error, the call's entry (seq) and its epoch.",
+)
+@timeout_option
+def command(
+    url: str,
+    method: str,
+    arguments: tuple[str, ...],
+    user: str | None,
+    as_json: bool,
+    timeout: float,
+) -> None:
     """Call METHOD of the backend at URL and print its result as JSON.
 
-    Each argument is JSON if it reads as JSON, and otherwise a string. Exits with 1 when the script
-    throws, and with 3 when the call could not be made.
+    Each argument is JSON if it reads as JSON, and otherwise a string; '"5"' is the string 5. The
+    argument - stands for what standard input holds, without a newline at its end. A result that is
+    undefined prints nothing.
+
+    Exits with 1 when the script throws or goes over a limit, with 2 when the backend has no such
+    method or does not take the arguments or the user, and with 3 when the call could not be made or
+    its outcome is unknown.
 
     \b
     nodevms call localhost:5555 increment
     nodevms call localhost:5555 addPhoto cat.png iVBORw== base64
+    base64 -w0 cat.png | nodevms call localhost:5555 addPhoto cat.png - base64
+    nodevms call localhost:5555 increment --json
     """  # noqa: D301
     from nodevms.rpc import RemoteError
 
+    texts = _read_all(arguments)
     try:
-        result = asyncio.run(_call(url, method, [_read(text) for text in arguments], user))
+        answer = asyncio.run(_call(url, method, texts, user, timeout))
     except RemoteError as error:
-        report_error(error)
-        sys.exit(1)
-    if result is not None:
-        click.echo(result)
+        _fail(error, _EXIT_CODES.get(error.code, 3), as_json)
+    except NodeVMSError as error:
+        _fail(error, error.exit_code, as_json)
+    else:
+        _print(answer, as_json)
 
 
-async def _call(url: str, method: str, arguments: list[str], user: str | None) -> bytes | None:
-    from nodevms.rpc import RPCClient
+async def _call(
+    url: str, method: str, arguments: list[str], user: str | None, timeout_seconds: float
+) -> RawAnswer:
+    from nodevms.rpc import RemoteError, RPCClient
 
-    async with RPCClient() as client:
+    async with RPCClient(timeout_seconds=timeout_seconds) as client:
         await client.connect(url, user)
-        return await client.call_json(method, f"[{','.join(arguments)}]")
+        try:
+            return await client.request(method, f"[{','.join(arguments)}]".encode())
+        except RemoteError as error:
+            if error.code == "unknown-method" and client.info is not None:
+                error.hint = f"The backend has: {', '.join(client.info.methods)}"
+            raise
+
+
+def _read_all(arguments: tuple[str, ...]) -> list[str]:
+    """Return the JSON text of each argument."""
+    if arguments.count("-") > 1:
+        raise click.UsageError("Only one argument can come from standard input.")
+    return [_read(_read_input() if text == "-" else text) for text in arguments]
+
+
+def _read_input() -> str:
+    data = sys.stdin.buffer.read(INPUT_BYTES_MAX + 1)
+    if len(data) > INPUT_BYTES_MAX:
+        raise click.UsageError(f"Standard input holds more than {INPUT_BYTES_MAX:,} bytes.")
+    try:
+        return data.decode("utf-8").removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError as error:
+        raise click.UsageError(
+            f"Standard input is not UTF-8 text (byte {error.start}). Pass bytes as base64."
+        ) from None
 
 
 def _read(text: str) -> str:
@@ -57,3 +137,44 @@ def _read(text: str) -> str:
 
 def _refuse(name: str) -> None:
     raise ValueError(name)
+
+
+def _print(answer: RawAnswer, as_json: bool) -> None:
+    if not as_json:
+        if answer.result is not None:
+            click.echo(answer.result)
+        return
+    # The result is written as the backend wrote it: numbers must stay as they are.
+    parts = [] if answer.result is None else [b'"result":' + answer.result]
+    numbers = {"seq": answer.seq, "epoch": answer.epoch}
+    parts += [b'"%b":%d' % (k.encode(), v) for k, v in numbers.items() if v is not None]
+    click.echo(b"{" + b",".join(parts) + b"}")
+
+
+def _fail(error: NodeVMSError, exit_code: int, as_json: bool) -> None:
+    from nodevms.rpc import RemoteError
+
+    remote = error if isinstance(error, RemoteError) else None
+    if as_json:
+        click.echo(json.dumps(_as_json(error, remote)))
+    elif remote is None:
+        report_error(error)
+    else:
+        code = "" if remote.error_code is None else f" [{remote.error_code}]"
+        message = f": {remote.message}" if remote.message else ""
+        click.secho(f"nodevms: {printable(f'{remote.name}{code}{message}')}", fg="red", err=True)
+        if remote.seq is not None:
+            click.echo(f"From the backend's script; entry {remote.seq} of its call log.", err=True)
+        elif remote.hint:
+            click.echo(printable(remote.hint), err=True)
+    sys.exit(exit_code)
+
+
+def _as_json(error: NodeVMSError, remote: RemoteError | None) -> dict[str, object]:
+    told: dict[str, object] = {"code": error.code, "message": str(error)}
+    if remote is None:
+        return {"error": told}
+    told |= {"name": remote.name, "message": remote.message or remote.name}
+    optional = {"errorCode": remote.error_code, "data": remote.data}
+    told |= {name: value for name, value in optional.items() if value is not None}
+    return {"error": told} if remote.seq is None else {"error": told, "seq": remote.seq}

@@ -9,6 +9,7 @@ from typing import ParamSpec, TypeVar
 
 import click
 
+from nodevms.cli.printable import printable
 from nodevms.errors import NodeVMSError
 
 P = ParamSpec("P")
@@ -17,9 +18,9 @@ R = TypeVar("R")
 
 def report_error(error: NodeVMSError) -> None:
     """Print an error and its hint on standard error."""
-    click.secho(f"nodevms: {error}", fg="red", err=True)
+    click.secho(f"nodevms: {printable(str(error))}", fg="red", err=True)
     if error.hint:
-        click.echo(error.hint, err=True)
+        click.echo(printable(error.hint), err=True)
 
 
 def exits(function: Callable[P, R]) -> Callable[P, R]:

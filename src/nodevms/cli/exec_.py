@@ -4,29 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import sys
 from pathlib import Path
+from typing import Final
 
 import click
 
 from nodevms.cli.common_errors import exits
-from nodevms.vm.limits import Limits, parse_limits
-from nodevms.vm.script import Script, read_script
+from nodevms.cli.host_log import HostLog, JsonLines, TextLines
+from nodevms.cli.serving import Serving, serve
+from nodevms.vm.limits import parse_limits
+from nodevms.vm.running import QUEUE_MAX
+from nodevms.vm.script import read_script
 
-SWITCH_INTERVAL_S = 0.0002
-"""How long a thread of ours may keep the others waiting: calls pass through three of them."""
+_STANDARD_ERROR: Final = 2
 
 
 @click.command(name="exec")
 @click.argument("script", type=click.Path(path_type=Path))
-@click.option("-p", "--port", default=5555, show_default=True, type=click.IntRange(0, 65535))
+@click.option(
+    "-p",
+    "--port",
+    default=5555,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port to listen on; 0 for any free one.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--dir",
     "directory",
     type=click.Path(path_type=Path),
-    help="The backend's directory; by default the script's name without its ending.",
+    help="The backend's directory; by default the script's name without its ending, in the "
+    "current folder.",
 )
 @click.option("--title", help="Title of the backend, fixed when it is begun.")
 @click.option("-d", "--debug", is_flag=True, help="Let callers name themselves, as ?user= says.")
@@ -45,6 +55,29 @@ SWITCH_INTERVAL_S = 0.0002
     metavar="NAME=NUMBER",
     help="Change what a call may use, such as gas=500000000; may be repeated.",
 )
+@click.option(
+    "--queue",
+    "queue_max",
+    default=QUEUE_MAX,
+    show_default=True,
+    type=int,
+    metavar="CALLS",
+    help="How many calls may wait; more are refused.",
+)
+@click.option(
+    "--log-level",
+    default="info",
+    show_default=True,
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    help="What to write on standard error; debug shows the stack of what scripts throw.",
+)
+@click.option(
+    "--log-format",
+    default="text",
+    show_default=True,
+    type=click.Choice(["text", "json"]),
+    help="How to write it: lines for people, or one JSON object a line.",
+)
 @exits
 def command(
     script: Path,
@@ -56,68 +89,46 @@ def command(
     upgrade: bool,
     origins: tuple[str, ...],
     limits: tuple[str, ...],
+    queue_max: int,
+    log_level: str,
+    log_format: str,
 ) -> None:
     """Serve the backend SCRIPT.
 
-    Every call, its arguments, its caller and every version of every file stay in the public log
-    for ever.
+    Every call, its arguments, its caller and every version of every file are public for ever:
+    anybody who can reach the server can read them, and they cannot be taken back.
+
+    Ctrl+C or SIGTERM stops the server when every accepted call is answered and logged; a second
+    one refuses the calls that have not begun; a third one kills.
 
     \b
     nodevms exec ./counter.js
     nodevms exec ./counter.js -p 8080 --dir ./my-counter-files
     nodevms exec ./secure-counter.js --debug
+    nodevms exec ./counter.js --host 0.0.0.0 --allow-origin https://example.org
     """  # noqa: D301
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(name)s: %(message)s")
-    source = read_script(script)
-    place = (directory or Path(script.stem)).absolute()
-    asyncio.run(
-        _serve(source, place, port, host, title, debug, upgrade, origins, parse_limits(limits))
+    settings = Serving(
+        script=read_script(script),
+        directory=(directory or Path(script.stem)).absolute(),
+        host=host,
+        port=port,
+        title=title,
+        debug=debug,
+        upgrade=upgrade,
+        origins=origins,
+        limits=parse_limits(limits),
+        queue_max=queue_max,
     )
+    with HostLog(_STANDARD_ERROR) as log:
+        log.setFormatter(JsonLines() if log_format == "json" else TextLines())
+        logging.getLogger().setLevel(log_level.upper() if log_level != "debug" else "INFO")
+        logging.getLogger("nodevms").setLevel(log_level.upper())
+        asyncio.run(serve(settings, _announce))
 
 
-async def _serve(
-    source: Script,
-    place: Path,
-    port: int,
-    host: str,
-    title: str | None,
-    debug: bool,
-    upgrade: bool,
-    origins: tuple[str, ...],
-    limits: Limits,
-) -> None:
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
-    from nodevms.rpc import Limits as ServerLimits
-    from nodevms.rpc import RPCServer
-    from nodevms.rpc.doors import feed_routes
-    from nodevms.vm.vm import VM
-
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    vm = VM(source)
-    await vm.deploy(dir=place, title=title, debug=debug, upgrade=upgrade, limits=limits)
-    try:
-        server = RPCServer(
-            {"/": vm},
-            host=host,
-            port=port,
-            allow_origins=origins,
-            limits=ServerLimits(arguments_bytes_max=limits.args_bytes),
-            routes={"/": feed_routes(lambda: vm.feeds)},
-        )
-        await server.start()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stopping.set)
-        click.echo(f"Serving at {_name(host)}:{server.port}")
-        click.echo(f"Serving directory {place}\n")
-        click.echo(f"Files:    {vm.files_archive_url}")
-        click.echo(f"Call log: {vm.call_log_url}")
-        sys.stdout.flush()
-        await stopping.wait()
-        await server.stop()
-    finally:
-        await vm.close()
-
-
-def _name(host: str) -> str:
-    return "localhost" if host in ("127.0.0.1", "::1") else host
+def _announce(address: str, directory: Path, files_url: str, log_url: str) -> None:
+    click.echo(f"Serving at {address}")
+    click.echo(f"Serving directory {click.format_filename(directory)}\n")
+    click.echo(f"Files:    {files_url}")
+    click.echo(f"Call log: {log_url}")
+    sys.stdout.flush()

@@ -4,82 +4,84 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import UTC, datetime
+from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import click
 
-from nodevms.cli.common_errors import exits
+from nodevms.cli.options import Target, timeout_option, user_option
+from nodevms.cli.printable import printable
+from nodevms.errors import UsageError
 
 
 @click.command()
-@click.argument("target", metavar="URL|DIR")
+@click.argument("target", metavar="URL|DIR", type=Target())
+@user_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@exits
-def command(target: str, as_json: bool) -> None:
+@timeout_option
+def command(target: str, user: str | None, as_json: bool, timeout: float) -> None:
     """Say what the backend at URL, or in DIR, is. Nothing is verified.
+
+    Shows its methods, keys, script, engine, limits, how long its log is and when it was started
+    last. The methods of a directory are those that its script exports when it is loaded without
+    files.
 
     \b
     nodevms info localhost:5555
     nodevms info ./counter
+    nodevms info ./counter --json
     """  # noqa: D301
-    facts = _of_directory(Path(target)) if Path(target).is_dir() else asyncio.run(_of_url(target))
+    directory = _directory_of(target)
+    if directory is None:
+        from nodevms.cli.info_url import of_url
+
+        facts = asyncio.run(of_url(target, user, timeout))
+    else:
+        from nodevms.cli.info_directory import of_directory
+
+        facts = of_directory(directory)
     if as_json:
         click.echo(json.dumps(facts))
         return
-    width = max(map(len, facts)) + 1
-    for name, value in facts.items():
-        text = ", ".join(value) if isinstance(value, list) else str(value)
-        click.echo(f"{name + ':':<{width}} {text}")
+    for name, text in _lines(facts):
+        click.echo(click.style(f"{name + ':':<10}", bold=True) + printable(text))
 
 
-async def _of_url(target: str) -> dict[str, object]:
-    from nodevms.rpc import RPCClient
+def _directory_of(target: str) -> Path | None:
+    """Return the directory that a target names; None for an address.
 
-    async with RPCClient() as client:
-        await client.connect(target)
-        info = client.info
-    if info is None:
-        return {}
-    return {
-        "title": info.title,
-        "methods": list(info.methods),
-        "files": info.files_archive_url,
-        "callLog": info.call_log_url,
-        "codeHash": info.code_hash,
-        "epoch": info.epoch,
-        "debug": info.debug,
-        "version": info.version,
-    }
+    Raises:
+        UsageError: It looks like a directory and is none.
+    """
+    path = Path(target).expanduser()
+    if path.is_dir():
+        return path
+    if "://" not in target and (target.startswith(("/", ".", "~")) or path.exists()):
+        raise UsageError(f"{target} is not a directory")
+    return None
 
 
-def _of_directory(directory: Path) -> dict[str, object]:
-    from nodevms.vm.call_log import CallLog
-    from nodevms.vm.entries import Init, Upgrade, time_of
-    from nodevms.vm.errors import DirectoryError
-    from nodevms.vm.script import code_hash
-
-    log = CallLog.open(directory)
-    try:
-        first, last, code, epoch = None, None, "", 0
-        for seq, entry in enumerate(log.list()):
-            first, last = first or entry, entry
-            if hasattr(entry, "engine"):
-                epoch = seq
-            if isinstance(entry, Init | Upgrade):
-                code = entry.code
-        if not isinstance(first, Init) or last is None:
-            raise DirectoryError(f"{directory} holds no whole call log")
-        return {
-            "title": first.title,
-            "files": first.filesArchiveUrl,
-            "callLog": log.url,
-            "codeHash": code_hash(code),
-            "epoch": epoch,
-            "debug": first.debug,
-            "entries": log.length,
-            "filesVersion": last.result.filesVersion,
-            "lastEntry": datetime.fromtimestamp(time_of(last) / 1000, UTC).isoformat(),
-        }
-    finally:
-        log.close()
+def _lines(facts: dict[str, object]) -> Iterator[tuple[str, str]]:
+    """Yield a label and a text for each line that people see."""
+    parameters = cast("dict[str, list[str]]", facts["parameters"])
+    methods = [f"{name}({', '.join(names)})" for name, names in parameters.items()]
+    yield "Title", str(facts["title"])
+    yield "Methods", ("\n" + " " * 10).join(methods) or "none that can be told"
+    yield "Files", str(facts["files"])
+    yield "Call log", str(facts["callLog"])
+    if "entries" in facts:
+        yield "Entries", f"{facts['entries']:,}, the last at {facts['lastEntry']}"
+        yield "Version", f"{facts['filesVersion']:,} (of the files)"
+    started = f", started at {facts['started']}" if "started" in facts else ""
+    yield "Epoch", f"{facts['epoch']:,}{started}"
+    yield "Script", f"sha256:{facts['codeHash']}"
+    if "engine" in facts:
+        yield "Engine", f"{facts['engine']}, host API {facts['hostApi']}, format {facts['format']}"
+        limits = cast("dict[str, int]", facts["limits"])
+        yield "Limits", ", ".join(f"{name} {value:,}" for name, value in limits.items())
+    yield "Debug", "yes: callers are whoever they say they are" if facts["debug"] else "no"
+    if "version" in facts:
+        yield "Server", f"nodevms {facts['version']}"
+    if "serving" in facts:
+        yield "Serving", "yes" if facts["serving"] else "no"

@@ -4,101 +4,132 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from nodevms.cli.common_errors import exits, report_error
-from nodevms.errors import NodeVMSError
+from nodevms.cli.common_errors import exits
+from nodevms.cli.options import timeout_option, user_option
+from nodevms.errors import UsageError
 
 if TYPE_CHECKING:
-    from nodevms.cli.repl_session import Session
+    from nodevms.cli.prompt.link import Link
+    from nodevms.cli.prompt.session import Form, Screen, Session
 
 
 @click.command()
 @click.argument("url")
-@click.option("-u", "--user", help="Who calls; only backends in debug mode take a name.")
+@user_option
 @click.option("-e", "--exec", "expression", help="Evaluate this, print its value, and end.")
+@click.option("--json", "as_json", is_flag=True, help="With -e: print the value as JSON.")
+@timeout_option
 @exits
-def command(url: str, user: str | None, expression: str | None) -> None:
+def command(
+    url: str, user: str | None, expression: str | None, as_json: bool, timeout: float
+) -> None:
     """Call the backend at URL from a JavaScript prompt.
+
+    Expressions run in the engine that runs backend scripts. Promises are awaited, so that
+    client.method() shows the answer. Type .help at the prompt for more.
+
+    With -e, only the value goes to standard output, a string as it is. Exits with 1 when the
+    expression throws, and with 3 when a call could not be made. From a pipe, each input is
+    evaluated as if it were typed, and the worst of these codes is the exit code.
 
     \b
     nodevms repl localhost:5555
     nodevms repl localhost:5555 --user bob
     nodevms repl localhost:5555 -e 'client.increment()'
+    nodevms repl localhost:5555 -e 'client.list()' --json
     """  # noqa: D301
-    from nodevms.cli.repl_session import Session
-    from nodevms.rpc import BlockingRPCClient
+    if as_json and expression is None:
+        raise UsageError("--json needs -e", hint="At the prompt, write JSON.stringify(value).")
+    if expression is not None:
+        sys.exit(_run_one(url, user, timeout, expression, "json" if as_json else "raw"))
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        sys.exit(_run_piped(url, user, timeout))
+    _run_prompt(url, user, timeout)
 
-    quiet = expression is not None
-    _say("Connecting...", quiet)
-    with BlockingRPCClient() as client:
-        client.connect(url, user)
-        session = Session(client, lambda: time.time_ns() // 1_000_000)
+
+def _run_one(url: str, user: str | None, timeout: float, expression: str, form: Form) -> int:
+    from nodevms.cli.prompt.show import TextScreen
+
+    with _session(url, user, timeout, TextScreen(_colour(), values_only=True)) as (session, _):
+        failure = session.evaluate(expression, form)
+        failed_later = _fire_timers(session)
+        return max(failure.exit_code if failure else 0, failed_later)
+
+
+def _run_piped(url: str, user: str | None, timeout: float) -> int:
+    from nodevms.cli.prompt.commands import is_command, run_command
+    from nodevms.cli.prompt.piped import inputs_of
+    from nodevms.cli.prompt.show import TextScreen
+
+    worst = 0
+    with _session(url, user, timeout, TextScreen(_colour())) as (session, link):
+        lines = (line.decode("utf-8", "replace") for line in sys.stdin.buffer)
+        for text in inputs_of(lines, session.check):
+            if is_command(text):
+                if not run_command(text, link):
+                    return worst
+            elif (failure := session.evaluate(text)) is not None:
+                worst = max(worst, failure.exit_code)
+        return max(worst, _fire_timers(session))
+
+
+def _run_prompt(url: str, user: str | None, timeout: float) -> None:
+    import platformdirs
+
+    from nodevms.cli.prompt.commands import is_command, run_command
+    from nodevms.cli.prompt.show import TextScreen
+    from nodevms.cli.prompt.terminal import Terminal
+
+    click.echo("Connecting...")
+    with _session(url, user, timeout, TextScreen(_colour())) as (session, link):
+        click.echo("Connected.")
+        click.echo("You can use 'client' object to access the backend.")
+        folder = Path(platformdirs.user_state_dir("nodevms", appauthor=False))
+        for text in Terminal(session, folder).inputs():
+            try:
+                if not is_command(text):
+                    session.evaluate(text)
+                elif not run_command(text, link):
+                    return
+            except KeyboardInterrupt:
+                continue
+
+
+def _colour() -> bool | None:
+    return click.get_current_context().color
+
+
+@contextmanager
+def _session(
+    url: str, user: str | None, timeout: float, screen: Screen
+) -> Iterator[tuple[Session, Link]]:
+    from nodevms.cli.prompt.link import Link
+    from nodevms.cli.prompt.session import Session
+
+    link = Link(url, user, timeout_seconds=timeout, notice=screen.notice)
+    try:
+        link.connect()
+        session = Session(link, screen, lambda: time.time_ns() // 1_000_000)
         try:
-            _say("Connected.", quiet)
-            if expression is not None:
-                _print(session.evaluate(expression))
-                return
-            click.echo("You can use 'client' object to access the backend.")
-            _loop(session, _lines(session.methods))
+            yield session, link
         finally:
             session.close()
+    finally:
+        link.close()
 
 
-def _say(text: str, quiet: bool) -> None:
-    if not quiet:
-        click.echo(text)
-
-
-def _print(text: str) -> None:
-    if text:
-        click.echo(text)
-
-
-def _loop(session: Session, lines: Iterable[str]) -> None:
-    from nodevms.cli.repl_session import EvaluationError
-
-    for line in lines:
-        if line.strip() in (".exit", "exit"):
-            return
-        if not line.strip():
-            continue
-        try:
-            _print(session.evaluate(line))
-        except EvaluationError as error:
-            click.secho(str(error), fg="red", err=True)
-        except NodeVMSError as error:
-            report_error(error)
-
-
-def _lines(methods: tuple[str, ...]) -> Iterable[str]:
-    """Yield the lines that are typed or piped in."""
-    if not sys.stdin.isatty():
-        for line in sys.stdin:
-            yield line.rstrip("\n")
-        return
-    import platformdirs
-    from prompt_toolkit import PromptSession
-    from prompt_toolkit.completion import WordCompleter
-    from prompt_toolkit.history import FileHistory
-
-    folder = Path(platformdirs.user_state_dir("nodevms", appauthor=False))
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    words = [f"client.{name}" for name in methods]
-    prompt: PromptSession[str] = PromptSession(
-        "> ",
-        history=FileHistory(str(folder / "repl-history")),
-        completer=WordCompleter(words, sentence=True),
-        complete_while_typing=False,
-    )
-    while True:
-        try:
-            yield prompt.prompt()
-        except KeyboardInterrupt:
-            continue
-        except EOFError:
-            return
+def _fire_timers(session: Session) -> int:
+    """Wait for the timers that inputs left, as node does before it ends."""
+    worst = 0
+    while session.timer_ms is not None:
+        time.sleep(session.timer_ms / 1000)
+        failure = session.tick()
+        worst = max(worst, failure.exit_code if failure else 0)
+    return worst

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 import tempfile
+import time
 from contextlib import nullcontext
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from nodevms.cli.common_errors import report_error
-from nodevms.errors import CouldNotCheckError, NodeVMSError, ProvedFalseError
+from nodevms.cli.verify_screen import Screen
+from nodevms.errors import CouldNotCheckError, NodeVMSError, ProvedFalseError, UsageError
 
 if TYPE_CHECKING:
-    from nodevms.audit.verifier import Report
+    from nodevms.audit import Deadline, Expectations, Report
 
 
 @click.command()
@@ -32,6 +32,20 @@ if TYPE_CHECKING:
 )
 @click.option("--allow-older", is_flag=True, help="Accept a shorter log than you saw before.")
 @click.option("--no-memory", is_flag=True, help="Neither ask nor remember what you saw before.")
+@click.option(
+    "--max-time",
+    "seconds_max",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Give up after so long; by default after a day.",
+)
+@click.option(
+    "--max-download",
+    "bytes_max",
+    type=click.IntRange(min=1),
+    metavar="BYTES",
+    help="Fetch at most so much; by default 64 GiB, and never more than the disk has.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
     target: str,
@@ -40,6 +54,8 @@ def command(
     directory: Path | None,
     allow_older: bool,
     no_memory: bool,
+    seconds_max: float | None,
+    bytes_max: int | None,
     as_json: bool,
 ) -> None:
     """Replay a backend's log and compare results, files and signatures.
@@ -52,182 +68,129 @@ def command(
     nodevms verify ./counter
     nodevms verify localhost:5555 --log dat://7081…bbef
     """  # noqa: D301
-    screen = _Screen(quiet=as_json)
+    from nodevms.cli.verify_report import fail, succeed
+
+    screen = Screen(quiet=as_json)
     try:
-        report = _verify(target, files, log, directory, allow_older, not no_memory, screen)
+        task = _task(files, log, allow_older, not no_memory, seconds_max, bytes_max, screen)
+        report = task.verify(target, directory)
     except NodeVMSError as error:
-        sys.exit(_fail(error, as_json))
+        screen.close()
+        sys.exit(fail(error, as_json=as_json))
     except Exception as error:
-        unexpected = CouldNotCheckError(f"internal error: {error!r}", code="internal")
-        sys.exit(_fail(unexpected, as_json))
-    _succeed(report, as_json)
+        screen.close()
+        unexpected = CouldNotCheckError(
+            f"internal error: {error!r}",
+            code="internal",
+            hint="This is a fault of nodevms, whatever the backend did. Please report it.",
+        )
+        sys.exit(fail(unexpected, as_json=as_json))
+    succeed(report, as_json=as_json)
 
 
-def _verify(
-    target: str,
+def _task(
     files: str | None,
     log: str | None,
-    directory: Path | None,
     allow_older: bool,
     remember: bool,
-    screen: _Screen,
-) -> Report:
-    from nodevms.audit.checked_feeds import Expectations
-    from nodevms.audit.seen import Memory, default_state_folder
-    from nodevms.audit.verifier import Verifier
+    seconds_max: float | None,
+    bytes_max: int | None,
+    screen: Screen,
+) -> _Task:
+    from nodevms.audit import SECONDS_MAX, Deadline, Expectations
+    from nodevms.audit.fetch import FETCH_BYTES_MAX
     from nodevms.feed import parse_dat_url
-    from nodevms.sandbox import Engine
 
     expectations = Expectations(
         log_key=None if log is None else parse_dat_url(log),
         files_key=None if files is None else parse_dat_url(files),
         allow_older=allow_older,
     )
-    memory = Memory(default_state_folder()) if remember else None
-    verifier = Verifier(Engine(), memory=memory)
-    if Path(target).is_dir():
-        return verifier.verify(Path(target), expectations, screen)
-    kept = nullcontext(str(directory)) if directory else tempfile.TemporaryDirectory()
-    with kept as place:
-        asyncio.run(
-            _fetch(target, Path(place), expectations.log_key, expectations.files_key, screen)
-        )
-        return verifier.verify(Path(place), expectations, screen)
+    deadline = Deadline(seconds_max or SECONDS_MAX, time.monotonic)
+    return _Task(expectations, remember, deadline, bytes_max or FETCH_BYTES_MAX, screen)
 
 
-async def _fetch(
-    target: str, place: Path, log_key: bytes | None, files_key: bytes | None, screen: _Screen
-) -> None:
-    from nodevms.audit.fetch import Fetcher
-    from nodevms.feed import dat_url
-    from nodevms.rpc import RPCClient, parse_backend_url
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What the reader asked for."""
 
-    address = parse_backend_url(target)
-    screen.say(f"Connecting to {address.ws}...")
-    async with RPCClient() as client:
-        await client.connect(target)
-        info = client.info
-    if info is None:
-        raise CouldNotCheckError(f"{address.ws} did not say what it serves")
-    screen.say("Connected.")
-    fetcher = Fetcher(address.http, place)
-    log_found, files_found = await fetcher.heads()
-    for name, found, claimed, expected in (
-        ("call log", log_found, info.call_log_url, log_key),
-        ("files archive", files_found, info.files_archive_url, files_key),
-    ):
-        wanted = claimed if expected is None else dat_url(expected)
-        if dat_url(found) != wanted:
-            raise ProvedFalseError(
-                f"the {name} is {dat_url(found)}, not {wanted}", code="other-key"
+    expectations: Expectations
+    remember: bool
+    deadline: Deadline
+    bytes_max: int
+    screen: Screen
+
+    def verify(self, target: str, directory: Path | None) -> Report:
+        """Verify a directory, or fetch and verify."""
+        if Path(target).is_dir():
+            if directory is not None:
+                raise UsageError("--dir is for what is fetched; a directory is verified as it is")
+            return self._verify(Path(target))
+        if target.startswith((".", "/", "~")):
+            raise UsageError(
+                f"there is no directory {target}",
+                hint="Verify a directory that exec made, or an address such as localhost:5555.",
             )
-    screen.say("Downloading call log...")
-    await fetcher.fetch("call-log", screen.progress)
-    screen.say("Downloading files archive...")
-    await fetcher.fetch("metadata", screen.progress)
-    await fetcher.fetch("content", screen.progress)
-    screen.clear()
+        kept = nullcontext(str(directory)) if directory else tempfile.TemporaryDirectory()
+        with kept as place:
+            asyncio.run(self._fetch_in_time(target, Path(place)))
+            return self._verify(Path(place))
 
+    def _verify(self, place: Path) -> Report:
+        from nodevms.audit import Memory, Verifier, default_state_folder
+        from nodevms.sandbox import Engine
 
-class _Screen:
-    """The tutorial's lines on standard output, and a progress line on a terminal."""
+        memory = Memory(default_state_folder()) if self.remember else None
+        verifier = Verifier(Engine(), memory=memory, deadline=self.deadline)
+        return verifier.verify(place, self.expectations, self.screen)
 
-    def __init__(self, *, quiet: bool) -> None:
-        self._quiet = quiet
-        self._terminal = not quiet and sys.stderr.isatty()
-        self._entries = 0
+    async def _fetch_in_time(self, target: str, place: Path) -> None:
+        try:
+            async with asyncio.timeout(self.deadline.left):
+                await self._fetch(target, place)
+        except TimeoutError:
+            raise self.deadline.over("fetching") from None
 
-    def say(self, text: str) -> None:
-        if not self._quiet:
-            self.clear()
-            click.echo(click.style("›", dim=True) + text)
+    async def _fetch(self, target: str, place: Path) -> None:
+        from nodevms.audit import Fetcher
+        from nodevms.rpc import RPCClient, parse_backend_url
 
-    def progress(self, done: int, total: int) -> None:
-        if self._terminal and total:
-            click.echo(f"\r  {100 * done // total:3d} %  {done:,} of {total:,}", nl=False, err=True)
-
-    def clear(self) -> None:
-        if self._terminal:
-            click.echo("\r\033[K", nl=False, err=True)
-
-    def replaying(self, entries: int) -> None:
-        self._entries = entries
-        self.say(f"Replaying {entries} calls...")
-
-    def replayed(self, entries: int) -> None:
-        if entries % 500 == 0:
-            self.progress(entries, self._entries)
-
-    def comparing(self) -> None:
-        self.clear()
-        self.say("Comparing outputs...")
-
-
-def _succeed(report: Report, as_json: bool) -> None:
-    from nodevms.feed import dat_url
-
-    if as_json:
-        click.echo(json.dumps(_as_json(report)))
-        return
-    click.secho("✔Call log verified.", fg="green")
-    click.secho("✔Output files verified.", fg="green")
-    later = report.epochs[1:]
-    if later:
-        click.echo(f"\nThe script was started {len(report.epochs)} times:")
-        for epoch in report.epochs:
-            when = datetime.fromtimestamp(epoch.time_ms / 1000, UTC).isoformat(" ", "seconds")
-            click.echo(f"  entry {epoch.seq}: {epoch.kind}, {when}, script {epoch.code_hash[:16]}…")
-    if report.debug:
-        click.echo("This backend runs in debug mode: callers are whoever they say they are.")
-    if report.lag:
-        click.echo(f"The published files reflect {report.published_entries} entries so far.")
-    if report.seen_before:
-        click.echo(
-            f"{report.seen_before} of these entries were seen before: {dat_url(report.log_key)}"
+        address, screen = parse_backend_url(target), self.screen
+        screen.say(f"Connecting to {address.ws}...")
+        async with RPCClient() as client:
+            await client.connect(target)
+            info = client.info
+        if info is None:
+            raise CouldNotCheckError(f"{address.ws} did not say what it serves")
+        screen.say("Connected.")
+        fetcher = Fetcher(
+            address.http,
+            place,
+            bytes_max=self.bytes_max,
+            allow_older=self.expectations.allow_older,
         )
+        log_found, files_found = await fetcher.heads()
+        expected = self.expectations
+        _compare_keys("call log", log_found, info.call_log_url, expected.log_key)
+        _compare_keys("files archive", files_found, info.files_archive_url, expected.files_key)
+        screen.say("Downloading call log...")
+        await fetcher.fetch("call-log", screen.downloading("call log"))
+        screen.say("Downloading files archive...")
+        await fetcher.fetch("metadata", screen.downloading("files archive"))
+        await fetcher.fetch("content", screen.downloading("files' contents"))
+        screen.close()
 
 
-def _as_json(report: Report) -> dict[str, object]:
+def _compare_keys(name: str, found: bytes, claimed: str, expected: bytes | None) -> None:
+    from nodevms.audit.divergence import shorten
     from nodevms.feed import dat_url
 
-    return {
-        "verdict": "verified",
-        "callLogUrl": dat_url(report.log_key),
-        "filesArchiveUrl": dat_url(report.files_key),
-        "entries": report.entries,
-        "calls": report.calls,
-        "gas": report.gas,
-        "debug": report.debug,
-        "filesVersion": report.files_version,
-        "filesRoot": report.files_root,
-        "publications": report.publications,
-        "publishedEntries": report.published_entries,
-        "filesLag": report.lag,
-        "seenBefore": report.seen_before,
-        "starts": [
-            {"seq": e.seq, "kind": e.kind, "time": e.time_ms, "codeHash": e.code_hash}
-            for e in report.epochs
-        ],
-    }
-
-
-def _fail(error: NodeVMSError, as_json: bool) -> int:
-    verdict = {1: "proved-false", 2: "usage"}.get(error.exit_code, "could-not-check")
-    if as_json:
-        divergence = getattr(error, "divergence", None)
-        document: dict[str, object] = {
-            "verdict": verdict,
-            "code": error.code,
-            "message": str(error),
-            "entry": getattr(divergence, "seq", None),
-        }
-        if divergence is not None:
-            document["field"] = divergence.field
-            document["expected"] = divergence.expected
-            document["found"] = divergence.found
-        click.echo(json.dumps(document))
-        return error.exit_code
-    heading = {1: "✖Proved false.", 2: "✖Wrong usage."}.get(error.exit_code, "✖Could not check.")
-    click.secho(heading, fg="red", err=True)
-    report_error(error)
-    return error.exit_code
+    if expected is not None and found != expected:
+        raise ProvedFalseError(
+            f"the {name} is {dat_url(found)}, not {dat_url(expected)}", code="other-key"
+        )
+    if dat_url(found) != claimed:
+        raise ProvedFalseError(
+            f"the server says that its {name} is {shorten(claimed)}, and serves {dat_url(found)}",
+            code="other-key",
+        )

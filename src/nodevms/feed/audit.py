@@ -18,7 +18,13 @@ from nodevms.errors import UsageError
 from nodevms.feed.errors import FeedFalseError, FeedIOError, FeedUncheckedError
 from nodevms.feed.feed import BLOCK_BYTES_MAX
 from nodevms.feed.files import OSFiles
-from nodevms.feed.findings import check_ends, check_headers, check_nodes, missing
+from nodevms.feed.findings import (
+    check_ends,
+    check_headers,
+    check_last_leaf,
+    check_nodes,
+    missing,
+)
 from nodevms.feed.heads import EMPTY_HEAD, Head
 from nodevms.feed.keys import PUBLIC_KEY_BYTES, SIGNATURE_BYTES, verify_signature
 from nodevms.feed.merkle import (
@@ -52,7 +58,9 @@ def audit_feed(
     """Check a feed's data, tree and signatures files against its key.
 
     Guarantees, when it returns, that the key signed exactly these blocks, that the tree file holds
-    the right node wherever one belongs, and that every signature in the file is valid.
+    the right node wherever one belongs, and that every signature in the file is valid. Whatever
+    single byte of the three files is changed, the audit finds it, unless ``exact`` is False and
+    nothing signed stands there.
 
     Args:
         directory: Where the files are. Key files and bitfield are not looked at.
@@ -62,8 +70,9 @@ def audit_feed(
             its leaf. The signature over it may stand further on: believe nothing before the
             return.
         length: How many blocks to check; a batch must end there. By default all that are signed.
-        exact: Bytes after the checked length are proved false (nobody signed them). A directory
-            that a crash left with a torn batch has such bytes; False passes them over.
+        exact: Bytes after the checked length, and in places of the tree that no node belongs to
+            yet, are proved false (nobody signed them). A directory that a crash left with a torn
+            batch has such bytes; False passes them over.
         block_bytes_max: A longer block is not checked.
         files: The file system; that of the operating system by default.
 
@@ -198,6 +207,8 @@ class _Audit:
             if end + size > data_bytes:
                 if sizes:
                     break
+                if byte_length is None:
+                    check_last_leaf(files, block, leaf, end, self._block_bytes_max)
                 raise missing(files.data, "the bytes", block)
             if size > self._block_bytes_max:
                 raise FeedUncheckedError(

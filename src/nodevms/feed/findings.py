@@ -6,8 +6,8 @@ from nodevms.feed import flat_tree
 from nodevms.feed.errors import FeedFalseError, FeedUncheckedError
 from nodevms.feed.heads import Head
 from nodevms.feed.keys import SIGNATURE_BYTES
-from nodevms.feed.merkle import NO_NODE, NODE_BYTES, Growth
-from nodevms.feed.sleep import HEADER_BYTES, HEADERS, FeedFiles, SleepFile
+from nodevms.feed.merkle import HASH_BYTES, NO_NODE, NODE_BYTES, Growth, leaf_hash
+from nodevms.feed.sleep import HEADER_BYTES, HEADERS, SECTOR_BYTES, FeedFiles, SleepFile
 
 
 def check_headers(files: FeedFiles) -> None:
@@ -60,8 +60,41 @@ def _wrong_node(files: FeedFiles, index: int, found: bytes) -> FeedFalseError | 
     )
 
 
+def check_last_leaf(
+    files: FeedFiles, block: int, leaf: bytes, offset: int, block_bytes_max: int
+) -> None:
+    """Refuse a last leaf whose size is not that of its block, although its hash is.
+
+    The size of a root cannot be told from the other roots. If the rest of the data has the hash
+    that the leaf holds, nothing is missing, and it is the size that was changed.
+    """
+    size = files.data.size() - offset
+    if not 0 <= size <= block_bytes_max:
+        return
+    rest = files.data.read(offset, size)
+    if leaf_hash(rest) == leaf[:HASH_BYTES]:
+        raise FeedFalseError(
+            f"The size of block {block} in {files.tree.path} is not that of the block.",
+            file=files.tree.path.name,
+            block=block,
+            code="feed-tree",
+        )
+
+
 def check_ends(files: FeedFiles, head: Head) -> None:
-    """Refuse bytes that follow what was signed."""
+    """Refuse bytes that follow what was signed, or stand where no node belongs yet."""
+    for index in flat_tree.unfinished(head.length):
+        stored = files.node_bytes(index)
+        if stored != NO_NODE:
+            first, end = flat_tree.span(index)
+            crash = _crash_may_leave(files, index, stored, head)
+            raise FeedFalseError(
+                f"{files.tree.path} has something in the place of node {index}, over blocks "
+                f"{first} to {end - 1}, of which only {head.length - first} were signed.",
+                file=files.tree.path.name,
+                block=head.length,
+                code="feed-unsigned" if crash else "feed-tree",
+            )
     for file, end in (
         (files.data, head.byte_length),
         (files.tree, HEADER_BYTES + NODE_BYTES * max(2 * head.length - 1, 0)),
@@ -74,6 +107,21 @@ def check_ends(files: FeedFiles, head: Head) -> None:
                 block=head.length,
                 code="feed-unsigned",
             )
+
+
+def _crash_may_leave(files: FeedFiles, index: int, stored: bytes, head: Head) -> bool:
+    """Tell whether a writer whose batch was torn can have left these bytes of a later node.
+
+    A whole node has a hash, in which eight zeros in a row do not occur, and more bytes than the
+    signed blocks under it. Part of one is only left where a sector of the disk ends inside it.
+    """
+    place = HEADER_BYTES + NODE_BYTES * index
+    if place // SECTOR_BYTES != (place + NODE_BYTES - 1) // SECTOR_BYTES:
+        return True
+    words = [stored[at : at + 8] for at in range(0, HASH_BYTES, 8)]
+    first = flat_tree.span(index)[0]
+    signed = sum(root.size for root in head.roots if flat_tree.span(root.index)[0] >= first)
+    return bytes(8) not in words and int.from_bytes(stored[HASH_BYTES:], "big") >= signed
 
 
 def missing(file: SleepFile, what: str, block: int | None) -> FeedUncheckedError:

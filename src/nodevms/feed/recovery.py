@@ -21,12 +21,11 @@ from nodevms.feed.errors import FeedDamagedError
 from nodevms.feed.heads import EMPTY_HEAD, Head
 from nodevms.feed.keys import SIGNATURE_BYTES, verify_signature
 from nodevms.feed.merkle import NO_NODE, NODE_BYTES, Growth, MerkleBuilder, Node, root_hash
-from nodevms.feed.sleep import HEADER_BYTES, HEADERS, FeedFiles, SleepFile
+from nodevms.feed.sleep import HEADER_BYTES, HEADERS, SECTOR_BYTES, FeedFiles, SleepFile
 
 CUT_BLOCKS_MAX = 65_536
 """The longest batch: nothing longer is appended, and nothing longer is ever cut."""
 
-_SECTOR = 512
 _CHUNK_BYTES = 1 << 20
 _CHUNK_BLOCKS = 1024
 
@@ -156,6 +155,20 @@ def readable_prefix(files: FeedFiles, key: bytes) -> Head:
     return EMPTY_HEAD
 
 
+def torn_after(files: FeedFiles, key: bytes) -> int | None:
+    """Return the length before a last batch that a crash tore, None if no crash explains it.
+
+    Nothing is said about the batches before.
+    """
+    end = files.signed_length()
+    if not end:
+        return None
+    last = check_batch(files, key, end)
+    if last.head is not None and last.intact:
+        return None
+    return last.start if _torn(files, key, last) else None
+
+
 def repair(files: FeedFiles, kept: Batch | None) -> Head:
     """Cut everything after the kept batch, write that batch again, and sync.
 
@@ -243,7 +256,7 @@ def _has_hole(file: SleepFile, start: int, end: int) -> bool:
         data = file.read(first, min(offset + _CHUNK_BYTES, end) - first)
         at = 0
         while at < len(data):
-            step = _SECTOR - (first + at) % _SECTOR
+            step = SECTOR_BYTES - (first + at) % SECTOR_BYTES
             if not data[at : at + step].strip(b"\x00"):
                 return True
             at += step

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from nodevms.feed.files import FileSystem, RandomAccessFile
 
 HEADER_BYTES = 32
+SECTOR_BYTES = 512
+"""The least that a disk writes whole: what a power cut tears, it tears between two of these."""
 _SCAN_SLOTS = 1024
 _OFFSET_MAX = 2**63 - 1
 

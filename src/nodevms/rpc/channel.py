@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import ssl
 from dataclasses import dataclass
 from typing import Self
 
@@ -73,7 +75,9 @@ class Channel:
         Raises:
             ConnectionFailedError: Nobody answers there, or not as a nodevms server.
         """
-        session = aiohttp.ClientSession()
+        trace = aiohttp.TraceConfig()
+        trace.on_request_redirect.append(_refuse_redirect)
+        session = aiohttp.ClientSession(trace_configs=[trace])
         try:
             socket = await session.ws_connect(
                 address.with_user(user),
@@ -165,6 +169,14 @@ def _unknown(method: str, reason: str) -> CallOutcomeUnknownError:
     )
 
 
+async def _refuse_redirect(
+    _session: aiohttp.ClientSession, _context: object, params: aiohttp.TraceRequestRedirectParams
+) -> None:
+    """Whoever connects to one host does not mean another."""
+    place = params.response.headers.get("Location", "nowhere")[:300]
+    raise aiohttp.ClientError(f"the server sends us elsewhere, to {place!r}")
+
+
 async def _refusal(session: aiohttp.ClientSession, address: BackendURL, error: Exception) -> str:
     """Say why the server did not upgrade; it explains itself only in answer to a plain GET."""
     if isinstance(error, aiohttp.WSServerHandshakeError):
@@ -175,4 +187,9 @@ async def _refusal(session: aiohttp.ClientSession, address: BackendURL, error: E
             return f"{reason}, {json.loads(text)['error']['message']}"
         except (aiohttp.ClientError, OSError, ValueError, LookupError, TypeError):
             return reason
+    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, ssl.SSLError):
+        return f"no TLS there ({str(error.os_error.reason).lower().replace('_', ' ')})"
+    if isinstance(error, aiohttp.ClientConnectorError) and (number := error.os_error.errno):
+        # Without the addresses and options that aiohttp adds; a resolver's numbers are negative.
+        return os.strerror(number).lower() if number > 0 else str(error.os_error.strerror).lower()
     return str(error) or type(error).__name__

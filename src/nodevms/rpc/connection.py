@@ -119,11 +119,18 @@ class Connection:
         self._frames += text_header(len(text)), text
 
     async def close(self, code: int, reason: str) -> None:
-        """Send what is ready, then close with a code and a reason, within ``linger_seconds``."""
+        """Send what is ready, then close with a code and a reason.
+
+        A client that does not read is cut off after ``linger_seconds``, and one that reads very
+        slowly after ``stall_seconds``.
+        """
         self._flush()
+        if not await self._taken():
+            self._transport.abort()
+            return
+        self._loop.call_later(self._limits.linger_seconds, self._transport.abort)
         if not self._socket.is_cut:
             await self._socket.close(code=code, message=close_payload(code, reason)[2:])
-        self._loop.call_later(self._limits.linger_seconds, self._transport.abort)
 
     def _flush(self) -> None:
         frames, self._frames = self._frames, []
@@ -132,6 +139,19 @@ class Connection:
         self._transport.write(b"".join(frames))
         if self._transport.get_write_buffer_size() > self._limits.outgoing_bytes_max:
             self._cut(f"More than {self._limits.outgoing_bytes_max:,} bytes of answers unread.")
+
+    async def _taken(self) -> bool:
+        """Wait until the client has read what was sent; False when it does not go on reading."""
+        now = self._loop.time()
+        end, moved, left = now + self._limits.stall_seconds, now, -1
+        while (size := self._transport.get_write_buffer_size()) and now < end:
+            if size != left:
+                moved, left = now, size
+            elif now - moved > self._limits.linger_seconds:
+                return False
+            await asyncio.sleep(0.05)
+            now = self._loop.time()
+        return not size
 
     async def _wait_for_reader(self) -> None:
         try:

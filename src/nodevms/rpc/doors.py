@@ -1,7 +1,8 @@
 """Read-only HTTP paths of a backend: its three feeds, for those who verify.
 
 Only what is signed and synced leaves the process: every answer ends at the head that was synced
-when the request came. Secret keys have no path.
+when the request came. Places of a tree where no node below that head belongs may hold what a later
+batch wrote. Secret keys have no path.
 """
 
 from __future__ import annotations
@@ -91,9 +92,9 @@ async def _answer_file(request: web.Request, path: Path, end: int) -> web.Stream
     stop = end if wanted.stop is None else min(wanted.stop, end)
     if start < 0:
         start = max(end + start, 0)
-    if start > end or (start == end and end > 0):
-        raise web.HTTPRequestRangeNotSatisfiable(headers={"Content-Range": f"bytes */{end}"})
     partial = request.headers.get("Range") is not None
+    if partial and start >= stop:
+        raise web.HTTPRequestRangeNotSatisfiable(headers={"Content-Range": f"bytes */{end}"})
     response = web.StreamResponse(status=206 if partial else 200)
     response.content_type = "application/octet-stream"
     response.content_length = stop - start

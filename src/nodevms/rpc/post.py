@@ -26,18 +26,9 @@ async def answer_post(
         return _refusal(415, Fault(PARSE_ERROR, "Content-Type must be application/json."))
     if session.refusal is not None:
         return _refusal(403, session.refusal)
-    try:
-        async with asyncio.timeout(limits.body_seconds):
-            body = await request.read()
-    except web.HTTPRequestEntityTooLarge:
-        sentence = f"A message may have at most {limits.message_bytes_max:,} bytes."
-        return _refusal(413, Fault(LIMIT_EXCEEDED, sentence))
-    except TimeoutError:
-        return _refusal(408, Fault(LIMIT_EXCEEDED, "The body did not arrive in time."))
-    try:
-        body.decode()
-    except UnicodeDecodeError:
-        return _refusal(400, Fault(PARSE_ERROR, "The body must be UTF-8."))
+    body = await _body_of(request, limits)
+    if isinstance(body, web.Response):
+        return body
     answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
     def deliver(text: bytes) -> None:
@@ -47,6 +38,24 @@ async def answer_post(
     dispatcher.take(body, session, deliver)
     text = await answered
     return _json(200, text) if text else web.Response(status=204)
+
+
+async def _body_of(request: web.Request, limits: Limits) -> bytes | web.Response:
+    """Return the body, which is UTF-8, or the answer to one that is not taken."""
+    try:
+        async with asyncio.timeout(limits.body_seconds):
+            body = await request.read()
+            body.decode()
+    except web.HTTPRequestEntityTooLarge:
+        sentence = f"A message may have at most {limits.message_bytes_max:,} bytes."
+        return _refusal(413, Fault(LIMIT_EXCEEDED, sentence))
+    except ConnectionError:
+        return _refusal(400, Fault(PARSE_ERROR, "The body did not arrive."))  # nobody reads this
+    except TimeoutError:
+        return _refusal(408, Fault(LIMIT_EXCEEDED, "The body did not arrive in time."))
+    except UnicodeDecodeError:
+        return _refusal(400, Fault(PARSE_ERROR, "The body must be UTF-8."))
+    return body
 
 
 def _refusal(status: int, fault: Fault) -> web.Response:

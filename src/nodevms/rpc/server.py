@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import Iterable, Mapping, Sequence
 
 from aiohttp import WSCloseCode, web
@@ -17,7 +18,9 @@ from nodevms.rpc.backend import Backend, WithFeeds
 from nodevms.rpc.dispatch import Dispatcher
 from nodevms.rpc.doors import feed_routes
 from nodevms.rpc.gate import Gate
+from nodevms.rpc.http_log import http_log
 from nodevms.rpc.limits import Limits
+from nodevms.rpc.listening import address_error, bind
 from nodevms.rpc.site import Route, Site, checked_mount
 
 _log = logging.getLogger(__name__)
@@ -60,17 +63,23 @@ class RPCServer:
         self._dispatchers: dict[str, Dispatcher] = {}
         self._site: Site | None = None
         self._runner: web.AppRunner | None = None
-        self._listener: asyncio.Server | None = None
+        self._sockets: list[socket.socket] = []
+        self._listeners: list[asyncio.Server] = []
         for path, backend in (mounts or {}).items():
             self.mount(path, backend)
 
     @property
     def port(self) -> int:
-        """The port that is listened on."""
-        if self._listener is None:
+        """The port that is bound, or before that the one that was asked for."""
+        if not self._sockets:
             return self._asked_port
-        port: int = self._listener.sockets[0].getsockname()[1]
+        port: int = self._sockets[0].getsockname()[1]
         return port
+
+    @property
+    def pending(self) -> int:
+        """Accepted calls that have no answer yet."""
+        return sum(dispatcher.pending for dispatcher in self._dispatchers.values())
 
     @property
     def connections(self) -> int:
@@ -105,12 +114,22 @@ class RPCServer:
         await self._drain([dispatcher], drain_seconds)
         await self._disconnect(site, dispatcher)
 
+    async def bind(self) -> None:
+        """Take the address and do not listen yet, to find out that it is taken before `start`.
+
+        Raises:
+            UsageError: The address cannot be had.
+        """
+        if not self._sockets:
+            self._sockets = await bind(self._host, self._asked_port)
+
     async def start(self) -> None:
         """Listen.
 
         Raises:
             UsageError: The address cannot be listened on, for example because it is taken.
         """
+        await self.bind()
         self._site = site = Site(self._gate, self._limits)
         self._dispatchers = {}
         for path, backend in self._mounts.items():
@@ -118,39 +137,45 @@ class RPCServer:
         for path, routes in self._routes.items():
             site.document(path, routes)
         self._runner = web.AppRunner(
-            site.application, access_log=None, keepalive_timeout=15.0, shutdown_timeout=1.0
+            site.application,
+            access_log=None,
+            logger=http_log(),
+            keepalive_timeout=15.0,
+            shutdown_timeout=1.0,
         )
         await self._runner.setup()
         try:
-            self._listener = await asyncio.get_running_loop().create_server(
-                self._protocol, self._host, self._asked_port, backlog=512
-            )
+            for bound in self._sockets:
+                listener = await asyncio.get_running_loop().create_server(
+                    self._protocol, sock=bound, backlog=512
+                )
+                self._listeners.append(listener)
         except OSError as error:
-            await self._runner.cleanup()
-            self._site = self._runner = None
-            address = f"{self._host}:{self._asked_port}"
-            raise UsageError(
-                f"Cannot listen on {address}: {error.strerror or error}",
-                code="address",
-                hint="Is something else serving there? Choose another port with -p.",
-            ) from error
+            await self.stop()
+            raise address_error(self._host, self._asked_port, error) from error
 
-    async def stop(self, drain_seconds: float = 10.0) -> None:
+    async def stop(self, drain_seconds: float | None = 10.0) -> None:
         """Stop in order: no new connection, no new call, answer what was accepted, close (1001).
 
         Args:
             drain_seconds: How long accepted calls may take; those that take longer still run,
-                but their callers are not told.
+                but their callers are not told. None waits for all of them.
         """
-        site, runner, listener = self._site, self._runner, self._listener
-        if site is None or runner is None or listener is None:
+        site, runner, listeners = self._site, self._runner, self._listeners
+        for listener in listeners:
+            listener.close()
+        for bound in self._sockets:
+            bound.close()
+        self._sockets = []
+        if site is None or runner is None:
             return
-        listener.close()
         await self._drain(list(self._dispatchers.values()), drain_seconds)
         await self._disconnect(site)
         await runner.cleanup()
-        await listener.wait_closed()
-        self._site = self._runner = self._listener = None
+        for listener in listeners:
+            await listener.wait_closed()
+        self._site = self._runner = None
+        self._listeners = []
 
     def _serve_at(self, site: Site, path: str, backend: Backend) -> None:
         self._dispatchers[path] = dispatcher = Dispatcher(backend, self._limits)
@@ -158,7 +183,7 @@ class RPCServer:
         if isinstance(backend, WithFeeds):
             site.document(path, feed_routes(lambda: backend.feeds))
 
-    async def _drain(self, dispatchers: Sequence[Dispatcher], seconds: float) -> None:
+    async def _drain(self, dispatchers: Sequence[Dispatcher], seconds: float | None) -> None:
         for dispatcher in dispatchers:
             dispatcher.close()
         try:

@@ -92,9 +92,14 @@ def grow_memory(context: int | None, memory: int, pages: int) -> None:
 
 
 class Exports:
-    """The exports of one instance as the functions above take them."""
+    """The exports of one instance as the functions above take them.
+
+    It keeps the store, and all that is made from it keeps it: an address of a store that is gone
+    would be a crash of the process.
+    """
 
     def __init__(self, store: wasmtime.Store, instance: wasmtime.Instance) -> None:
+        self._store = store
         self.context: Final = ctypes.cast(store._context(), _POINTER).value
         self._instance = instance._instance
         self._externs: list[Any] = []
@@ -118,6 +123,7 @@ class Global:
     """A mutable global with its value's buffer."""
 
     def __init__(self, exports: Exports, name: str, *, wide: bool) -> None:
+        self._exports = exports
         self._context = exports.context
         self._address = exports.address(name)
         self._value = _VALUE()
@@ -147,7 +153,7 @@ def bind(exports: Exports, name: str) -> Callable[[int], tuple[int, int | None]]
     trap = ctypes.c_void_p(None)
     values_at, trap_at = ctypes.addressof(values), ctypes.addressof(trap)
 
-    def call(argument: int) -> tuple[int, int | None]:
+    def call(argument: int, _kept: Exports = exports) -> tuple[int, int | None]:
         values[0] = argument
         error = func_call(context, function, values_at, 1, trap_at)
         if error:

@@ -1,6 +1,6 @@
 """One instance of the guest: its memory, its gas, and the one way in.
 
-The layout of requests and of what comes back is that of ``guest/shim/entry.c``. Lengths and
+The layout of requests and of what comes back is that of ``guest/shim/layout.c``. Lengths and
 pointers that the guest gives are checked before they are used: the guest is trusted with its own
 memory and with nothing else.
 """
@@ -23,7 +23,6 @@ from nodevms.sandbox.limits import Limits
 PAGE_BYTES: Final = 65536
 MEMORY_MARGIN_BYTES: Final = 32 * 1024 * 1024
 """What the guest may have beyond the JavaScript heap: stack, request, gaps between allocations."""
-TEXT_BYTES_MAX: Final = 64 * 1024 * 1024
 STACK_TEXT_BYTES_MAX: Final = 65536
 WALL_SECONDS_MIN: Final = 60
 WALL_GAS_PER_SECOND: Final = 50_000_000
@@ -34,9 +33,11 @@ ENDED_WITH_NOTHING: Final = 1
 ENDED_THROWN: Final = 2
 ENDED_NEVER_SETTLED: Final = 3
 ENDED_NO_METHOD: Final = 4
-ENDED_NO_MEMORY: Final = 5
 TRAPPED_GAS: Final = 100
 TRAPPED: Final = 101
+ENDED_NO_ROOM: Final = 102
+INTERRUPTED: Final = 103
+"""The guest does not say these four itself: two traps, no memory for the request, an interrupt."""
 
 _OUTPUT: Final = struct.Struct("<8I")
 _UNMETERED: Final = 1 << 60
@@ -84,12 +85,13 @@ class Instance:
 
     Attributes:
         recorded: The host's answers of the last entry, each with the gas that it took.
+        wall_seconds: How many ticks of the engine's clock an entry may last.
     """
 
     def __init__(self, engine: Engine, limits: Limits, image: Image | None = None) -> None:
         self._doors = engine.doors
         self._gas_limit = limits.gas
-        self._wall_seconds = WALL_SECONDS_MIN + limits.gas // WALL_GAS_PER_SECOND
+        self.wall_seconds: Final = WALL_SECONDS_MIN + limits.gas // WALL_GAS_PER_SECOND
         self._store = store = wasmtime.Store(engine.wasmtime)
         store.set_limits(memory_size=limits.memory_bytes + MEMORY_MARGIN_BYTES)
         self._exports = exports = capi.Exports(store, self._doors.instantiate(store))
@@ -105,7 +107,7 @@ class Instance:
         self.recorded: list[tuple[bytes, int]] = []
         if image is not None:
             self._restore(image)
-        capi.set_deadline(self._context, self._wall_seconds)
+        capi.set_deadline(self._context, self.wall_seconds)
         self._gas.set(_UNMETERED)
         self._output, _ = capi.bind(exports, "describe_output")(0)
 
@@ -114,7 +116,7 @@ class Instance:
 
         Args:
             function: ``start`` or ``call``.
-            request: As ``entry.c`` lays it out.
+            request: As ``layout.c`` lays it out.
             host: Answers what the guest asks.
 
         Raises:
@@ -125,9 +127,9 @@ class Instance:
         outer = self._doors.lead_to(self)
         self._host, self._fault, self.recorded = host, None, []
         try:
-            capi.set_deadline(self._context, self._wall_seconds)
+            capi.set_deadline(self._context, self.wall_seconds)
             if not self._place(request):
-                return Ended(ENDED_NO_MEMORY, 0)
+                return Ended(ENDED_NO_ROOM, 0)
             self._gas.set(self._gas_limit)
             how, trap = self._enter[function](len(request))
         finally:
@@ -212,7 +214,7 @@ class Instance:
     def _trapped(self, trap: int, gas_left: int) -> Ended:
         if trap == _INTERRUPT:
             raise HostTimeoutError(
-                f"a call ran for {self._wall_seconds} seconds and was stopped",
+                f"a call ran for {self.wall_seconds} seconds and was stopped",
                 hint="The machine is far too slow or was suspended; the call is in no log.",
             )
         return Ended(TRAPPED_GAS if gas_left < 0 else TRAPPED, self._gas_limit)
@@ -227,6 +229,6 @@ class Instance:
         if not length:
             return b""
         size = capi.memory_size(self._context, self._memory)
-        if length > TEXT_BYTES_MAX or pointer + length > size:
+        if pointer + length > size:
             raise EngineFaultError("the guest named memory that it has not got")
         return ctypes.string_at(self._base() + pointer, length)

@@ -12,8 +12,8 @@ class Limits:
     Attributes:
         gas: Instructions, host work included. The default is 0.5 to 2 seconds of work on a
             machine of 2025.
-        memory_bytes: The JavaScript heap.
-        stack_bytes: The JavaScript stack.
+        memory_bytes: The JavaScript heap. Going over it stops the call, as running out of gas does.
+        stack_bytes: The JavaScript stack. Beyond it is a RangeError that the script may catch.
         result_bytes: The JSON text of the result or error.
         console_bytes: What a call may print; the rest is dropped.
         timers: Timers that may wait at the same time.

@@ -20,6 +20,7 @@ from typing import Final
 import wasmtime
 
 _MODE: Final = 0o700
+_READING: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _HASH_BYTES: Final = 32
 _CODE_BYTES_MAX: Final = 64 * 1024 * 1024
 
@@ -71,7 +72,7 @@ def _read(folder: Path, name: str) -> bytes | None:
     try:
         if not _is_private(folder):
             return None
-        handle = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        handle = os.open(folder / name, _READING)
         with open(handle, "rb") as file:
             status = os.fstat(handle)
             if not stat.S_ISREG(status.st_mode) or status.st_uid != os.getuid():
@@ -90,8 +91,11 @@ def _write(folder: Path, name: str, compiled: bytes) -> None:
         if not _is_private(folder):
             return
         handle, path = tempfile.mkstemp(dir=folder)
+    except OSError:
+        return
+    try:
         with open(handle, "wb") as file:
             file.write(hashlib.sha256(compiled).digest() + compiled)
         Path(path).replace(folder / name)
     except OSError:
-        return
+        Path(path).unlink(missing_ok=True)

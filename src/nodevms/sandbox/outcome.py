@@ -27,7 +27,7 @@ class Outcome:
         result: The result's JSON text; None for ``undefined`` and after an error.
         error: ``{"name","message","code"?}`` of an Error or a limit, ``{"value"?}`` of anything
             else that was thrown; None when nothing was.
-        gas: What was used; for a call that ran out of gas, the limit.
+        gas: What was used; the limit for a call that ran out of gas, memory or stack.
         undone: True when a limit stopped it: memory is as before.
         stack: The stack trace, for the host's log only.
         position: Line and column of a syntax error, from 1.

@@ -7,7 +7,10 @@ from typing import Final
 
 _IDENTIFIER: Final = re.compile(r"\s*(\.\.\.)?\s*([A-Za-z_$][\w$]*)")
 _SINGLE: Final = re.compile(r"(?:async\s+)?([A-Za-z_$][\w$]*)\s*=>")
-_COMMENT: Final = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
+# One pass, whatever the text: what is not closed reaches to the end.
+_SKIPPED: Final = re.compile(
+    r"/\*.*?(?:\*/|\Z)|//[^\n]*|([\"'`])(?:\\(?:.|\Z)|(?!\1)[^\\])*(?:\1|\Z)", re.DOTALL
+)
 _OPENING: Final = {"(": ")", "[": "]", "{": "}"}
 PARAMETERS_MAX: Final = 64
 
@@ -18,7 +21,7 @@ def parameter_names(source: str) -> tuple[str, ...]:
     Args:
         source: The beginning of the function's text, as ``toString`` gives it.
     """
-    source = _COMMENT.sub(" ", source)
+    source = _SKIPPED.sub(" ", source)
     single = _SINGLE.match(source)
     if single is not None:
         return (single[1],)
@@ -39,9 +42,7 @@ def _split(source: str, start: int) -> list[str]:
     begin = at = start
     while at < len(source):
         character = source[at]
-        if character in "'\"`":
-            at = _end_of_string(source, at)
-        elif character in _OPENING:
+        if character in _OPENING:
             closing.append(_OPENING[character])
         elif character == closing[-1]:
             closing.pop()
@@ -53,10 +54,3 @@ def _split(source: str, start: int) -> list[str]:
         at += 1
     parts.append(source[begin:at])
     return [part for part in parts if part.strip()]
-
-
-def _end_of_string(source: str, at: int) -> int:
-    quote, at = source[at], at + 1
-    while at < len(source) and source[at] != quote:
-        at += 2 if source[at] == "\\" else 1
-    return at

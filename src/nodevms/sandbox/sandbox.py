@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 import struct
+import threading
 from typing import Final, Literal
 
 from nodevms.errors import LocalProtocolError
 from nodevms.sandbox import instance as guest
 from nodevms.sandbox.engine import Engine
 from nodevms.sandbox.host import Host
-from nodevms.sandbox.instance import Ended, EngineFaultError, Instance
+from nodevms.sandbox.instance import Ended, EngineFaultError, HostTimeoutError, Instance
 from nodevms.sandbox.journal import Journal
 from nodevms.sandbox.limits import Limits
 from nodevms.sandbox.outcome import Export, Outcome, stopped
@@ -36,8 +37,11 @@ class Sandbox:
     """
 
     def __init__(self, engine: Engine, limits: Limits) -> None:
+        self._engine = engine
         self._limits = limits
         self._instance: Instance | None = Instance(engine, limits)
+        self._running = self._interrupted = False
+        self._running_lock = threading.Lock()
         self._journal = Journal(engine, limits)
         self._started = False
         self._last_gas: int | None = None
@@ -136,6 +140,20 @@ class Sandbox:
         self._go_back()
         return outcome
 
+    def interrupt(self) -> None:
+        """Stop the entry that runs at this moment, if one does; any thread may call this.
+
+        A call ends as one that a limit stopped, with the code ``ERR_INTERRUPTED``, and is undone
+        whole. While the guest waits for its host, the interruption waits as well. It is for a
+        person at a prompt: such an outcome is no function of the entry and must not be logged.
+        It moves the engine's clock on, so no other sandbox of the same engine may be running.
+        """
+        with self._running_lock:
+            if self._running and self._instance is not None:
+                self._interrupted = True
+                for _ in range(self._instance.wall_seconds + 1):
+                    self._engine.tick()
+
     def close(self) -> None:
         """Free the guest's memory."""
         self._instance = None
@@ -148,11 +166,25 @@ class Sandbox:
 
     def _enter(self, function: str, request: bytes, host: Host) -> tuple[Ended, Outcome]:
         try:
-            ended = self._require().enter(function, request, host)
+            ended = self._run(function, request, host)
             return ended, self._judge(ended)
         except BaseException:
             self.close()
             raise
+
+    def _run(self, function: str, request: bytes, host: Host) -> Ended:
+        instance = self._require()
+        self._interrupted = False
+        self._running = True
+        try:
+            return instance.enter(function, request, host)
+        except HostTimeoutError:
+            if not self._interrupted:
+                raise
+            return Ended(guest.INTERRUPTED, self._limits.gas)
+        finally:
+            with self._running_lock:
+                self._running = False
 
     def _go_back(self) -> None:
         self._instance = None  # its memory first, the new one's after it
@@ -181,7 +213,8 @@ class Sandbox:
         return {
             guest.TRAPPED_GAS: ("ERR_GAS", f"Out of gas: a call may use {limits.gas:,}"),
             guest.TRAPPED: ("ERR_MEMORY", memory),
-            guest.ENDED_NO_MEMORY: ("ERR_MEMORY", memory),
+            guest.ENDED_NO_ROOM: ("ERR_MEMORY", memory),
+            guest.INTERRUPTED: ("ERR_INTERRUPTED", "The call was interrupted"),
             guest.ENDED_NEVER_SETTLED: (
                 "ERR_NEVER_SETTLED",
                 "The promise that the call returned never settles",

@@ -13,7 +13,8 @@ from typing import Final
 from msgspec import Raw
 
 from nodevms.archive import ArchiveInfo
-from nodevms.errors import NodeVMSError
+from nodevms.archive.index_file import DAMAGED
+from nodevms.errors import NodeVMSError, StorageError
 from nodevms.sandbox import Engine
 from nodevms.vm.entries import (
     FORMAT_VERSION,
@@ -27,12 +28,15 @@ from nodevms.vm.entries import (
     Upgrade,
     encode,
 )
-from nodevms.vm.error_text import describe_error
-from nodevms.vm.errors import OutcomeUnknownError, ScriptError
+from nodevms.vm.errors import OutcomeUnknownError
 from nodevms.vm.execution import ConsoleSink, Executed, Execution, StartHook
 from nodevms.vm.limits import Limits
 from nodevms.vm.requests import Answer, Deliver, Method, Request
+from nodevms.vm.script import Script
+from nodevms.vm.start_failure import no_exports, start_failure
 from nodevms.vm.store import Store
+
+SHOWN_ERROR_BYTES: Final = 1000
 
 Clock = Callable[[], int]
 
@@ -80,7 +84,11 @@ class Identity:
 
 
 class Backend:
-    """A running script on an open store."""
+    """A running script on an open store.
+
+    Attributes:
+        failure: What the disk did that ends this backend, or None.
+    """
 
     def __init__(
         self,
@@ -95,7 +103,7 @@ class Backend:
         self.identity: Final = identity
         self.limits: Final = limits
         self.epoch = store.log.length
-        self.code = ""
+        self.failure: NodeVMSError | None = None
         self._surroundings = surroundings
         self._time_ms = time_ms
         self._seq = store.log.length
@@ -113,11 +121,11 @@ class Backend:
         """What may be called."""
         return tuple(Method(e.name, e.parameters) for e in self._execution.exports)
 
-    def start(self, code: str, kind: type[Start]) -> Logged:
+    def start(self, script: Script, kind: type[Start]) -> Logged:
         """Load the script and write the start entry; on failure nothing is recorded.
 
         Args:
-            code: The script.
+            script: The script.
             kind: Which start entry this is.
 
         Raises:
@@ -126,18 +134,13 @@ class Backend:
         hook: StartHook | None = {Init: "init", Upgrade: "upgrade"}.get(kind)  # type: ignore[assignment]
         time_ms = self._now()
         executed = self._execution.start(
-            code, hook, seq=self._seq, time_ms=time_ms, seeds=self._surroundings.seeds
+            script.code, hook, seq=self._seq, time_ms=time_ms, seeds=self._surroundings.seeds
         )
         if executed.outcome.error is not None:
-            raise start_failure(executed)
+            raise start_failure(executed.outcome, script)
         if not self._execution.exports:
-            raise ScriptError(
-                "the script exports no function",
-                code="script-no-exports",
-                hint="Write exports.name = function () { … } for each method.",
-            )
-        entry = self._start_entry(kind, code, time_ms, executed)
-        self.code = code
+            raise no_exports(script)
+        entry = self._start_entry(kind, script.code, time_ms, executed)
         self.epoch = self._seq
         self._seq += 1
         block = encode(entry)
@@ -149,14 +152,19 @@ class Backend:
     def execute(self, request: Request) -> Logged:
         """Run one call and make its entry; nothing of it may leave before ``commit``."""
         time_ms, seq = self._now(), self._seq
-        executed = self._execution.call(
-            request.method,
-            request.arguments,
-            caller=request.caller,
-            seq=seq,
-            time_ms=time_ms,
-            seeds=self._surroundings.seeds,
-        )
+        try:
+            executed = self._execution.call(
+                request.method,
+                request.arguments,
+                caller=request.caller,
+                seq=seq,
+                time_ms=time_ms,
+                seeds=self._surroundings.seeds,
+            )
+        except StorageError as error:
+            self._note(error)
+            raise
+        self._show_stack(seq, request.method, executed)
         info = CallInfo(
             userId=request.caller,
             methodName=request.method,
@@ -178,6 +186,7 @@ class Backend:
         try:
             self.store.write([logged.block for logged in batch])
         except NodeVMSError as error:
+            self._note(error)
             unknown = OutcomeUnknownError(
                 f"the call may or may not have been logged: {error}",
                 hint="Look at the call log before you call again.",
@@ -191,6 +200,19 @@ class Backend:
         """End the script and close the store."""
         self._execution.close()
         self.store.close()
+
+    def _note(self, error: NodeVMSError) -> None:
+        """Remember why it ends, and have a damaged index made again by the next start."""
+        self.failure = error
+        if error.code == DAMAGED:
+            self.store.distrust_index()
+
+    def _show_stack(self, seq: int, method: str, executed: Executed) -> None:
+        outcome, console = executed.outcome, self._surroundings.console
+        if console is None or outcome.error is None or not outcome.stack:
+            return
+        error = outcome.error[:SHOWN_ERROR_BYTES].decode("utf-8", "replace")
+        console(seq, "debug", f"{method} threw {error}\n{outcome.stack.rstrip()}")
 
     def _now(self) -> int:
         self._time_ms = max(self._time_ms, self._surroundings.clock())
@@ -223,16 +245,3 @@ class Backend:
 def _answer(executed: Executed, seq: int, epoch: int) -> Answer:
     outcome = executed.outcome
     return Answer(outcome.result, outcome.error, seq, epoch)
-
-
-def start_failure(executed: Executed) -> ScriptError:
-    """Turn a failed start into an error that names the place in the script."""
-    outcome = executed.outcome
-    place = "" if outcome.position is None else f"{outcome.position[0]}:{outcome.position[1]}: "
-    sentence = place + describe_error(outcome.error or b"{}")
-    syntax = outcome.position is not None
-    return ScriptError(
-        sentence,
-        code="script-syntax" if syntax else "script-threw",
-        hint=None if syntax or not outcome.stack else outcome.stack,
-    )

@@ -6,7 +6,10 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-LINES_PER_SECOND: Final = 100
+BURST_BYTES: Final = 1024 * 1024
+BYTES_PER_SECOND: Final = 16 * 1024
+LINE_BASE_BYTES: Final = 100
+"""What a line costs beside its own bytes: its name and place, and an empty line is one too."""
 LINE_CHARACTERS_MAX: Final = 4096
 
 _LEVELS: Final = {
@@ -17,32 +20,53 @@ _LEVELS: Final = {
 
 
 class Console:
-    """Passes what the script prints to a logger, so many lines a second and no more.
+    """Passes what the script prints to a logger: a burst, then so many bytes a second.
 
-    Control characters are shown as escapes, so that a script cannot write to the operator's
-    terminal. What was dropped is counted in a line of its own.
+    Once it has printed too much, everything is dropped until a second's worth may be printed
+    again, and then a line says how much was dropped. Control characters are shown as escapes, so
+    that a script cannot write to the operator's terminal. Each record has the entry as ``seq``.
     """
 
     def __init__(self, logger: logging.Logger, now: Callable[[], float]) -> None:
         self._logger = logger
         self._now = now
-        self._second = 0
-        self._lines = 0
+        self._then = now()
+        self._left: float = BURST_BYTES
         self._dropped = 0
 
-    def __call__(self, level: str, text: str) -> None:
-        """Log one message of the script."""
-        second = int(self._now())
-        if second != self._second:
-            if self._dropped:
-                self._logger.warning("%d lines of the script's output dropped", self._dropped)
-            self._second, self._lines, self._dropped = second, 0, 0
-        for line in text.split("\n"):
-            self._lines += 1
-            if self._lines > LINES_PER_SECOND:
-                self._dropped += 1
-                continue
-            self._logger.log(_LEVELS.get(level, logging.INFO), "%s", _printable(line))
+    def __call__(self, seq: int, level: str, text: str) -> None:
+        """Log one message of the script.
+
+        Args:
+            seq: The entry of the call that prints.
+            level: ``debug``, ``warn`` or ``error``; everything else is information.
+            text: Any number of lines.
+        """
+        number = _LEVELS.get(level, logging.INFO)
+        if not self._logger.isEnabledFor(number) or not self._open(text):
+            return
+        where = {"seq": seq}
+        lines = text.split("\n")
+        for at, line in enumerate(lines):
+            if self._left <= 0:
+                self._dropped = len(lines) - at
+                return
+            shown = _printable(line)
+            self._left -= LINE_BASE_BYTES + len(shown)
+            self._logger.log(number, "%s", shown, extra=where)
+
+    def _open(self, text: str) -> bool:
+        """Earn what the time allows, and tell whether printing is on."""
+        now = self._now()
+        earned = (now - self._then) * BYTES_PER_SECOND
+        self._left, self._then = min(BURST_BYTES, self._left + earned), now
+        if self._dropped and self._left < BYTES_PER_SECOND:
+            self._dropped += text.count("\n") + 1
+            return False
+        if self._dropped:
+            self._logger.warning("%d lines of the script's output dropped", self._dropped)
+            self._dropped = 0
+        return True
 
 
 def _printable(line: str) -> str:

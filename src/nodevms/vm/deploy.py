@@ -1,14 +1,10 @@
 """Deploy: begin a backend in a new directory, or go on with one in its old directory.
 
-A directory appears whole or not at all: a new backend is made beside its place and moved there
-once its first entry is on disk.
+Whatever cannot be done leaves the directory, and the log in it, as they were.
 """
 
 from __future__ import annotations
 
-import os
-import secrets
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -17,6 +13,7 @@ from nodevms.errors import StorageError, UsageError
 from nodevms.feed import KeyPair
 from nodevms.vm.backend import Backend, Identity, Surroundings
 from nodevms.vm.directory import Description, Layout, read_description
+from nodevms.vm.draft import Draft
 from nodevms.vm.entries import Entry, Init, Restart, Start, Upgrade, time_of
 from nodevms.vm.errors import DirectoryError
 from nodevms.vm.limits import Limits, beyond
@@ -24,7 +21,7 @@ from nodevms.vm.script import Script, code_hash
 from nodevms.vm.store import Progress, Store, starts
 
 CLOCK_BACK_MS_MAX: Final = 3_600_000
-TITLE_BYTES_MAX: Final = 1024
+TITLE_CHARACTERS_MAX: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +57,12 @@ def deploy(deployment: Deployment, surroundings: Surroundings) -> Backend:
         ScriptError: The script does not load; nothing was recorded.
         DirectoryError: The directory is not this backend's; nothing was changed.
         StorageError: The directory is locked, damaged or not writable.
-        UsageError: A limit is out of range, or the title is no text of at most 1,024 bytes.
+        UsageError: A limit is out of range, or the title cannot be shown.
     """
-    _check_title(deployment.title)
     problem = beyond(deployment.limits)
     if problem is not None:
         raise UsageError(f"a limit is out of range: {problem}", code="limits")
+    _check_title(deployment.title)
     layout = Layout(deployment.directory)
     description = read_description(layout)
     if description is None:
@@ -73,57 +70,37 @@ def deploy(deployment: Deployment, surroundings: Surroundings) -> Backend:
     return _reopen(deployment, layout, description, surroundings)
 
 
+def _check_title(title: str | None) -> None:
+    if title is not None and (len(title) > TITLE_CHARACTERS_MAX or not title.isprintable()):
+        raise UsageError(
+            f"a title is one line of at most {TITLE_CHARACTERS_MAX} characters", code="title"
+        )
+
+
 def _create(deployment: Deployment, surroundings: Surroundings) -> Backend:
-    target = deployment.directory
-    in_place = target.exists()
-    root = target if in_place else _draft_beside(target)
     title = deployment.title
     if title is None:
         name = deployment.script.name.encode(errors="replace").decode()
         title = f"{name} files"
     identity = Identity(title=title, debug=deployment.debug)
-    store = Store.create(root, KeyPair.generate(), KeyPair.generate())
-    backend = Backend(
-        store, identity, deployment.limits, surroundings, time_ms=surroundings.clock()
-    )
+    draft = Draft(deployment.directory)
+    backend: Backend | None = None
     try:
-        backend.start(deployment.script.code, Init)
+        store = Store.create(draft.layout, draft.lock, KeyPair.generate(), KeyPair.generate())
+        backend = Backend(
+            store, identity, deployment.limits, surroundings, time_ms=surroundings.clock()
+        )
+        backend.start(deployment.script, Init)
         store.describe()
-        if not in_place:
-            store.move(target)
+        store.layout = draft.finish()
     except BaseException:
-        backend.close()
-        _remove(root, in_place)
+        draft.remove()  # before the lock is free, and others may begin here
+        if backend is None:
+            draft.lock.release()
+        else:
+            backend.close()
         raise
     return backend
-
-
-def _remove(root: Path, in_place: bool) -> None:
-    if not in_place:
-        shutil.rmtree(root, ignore_errors=True)
-        return
-    for child in root.iterdir():
-        if child.is_dir():
-            shutil.rmtree(child, ignore_errors=True)
-        else:
-            child.unlink(missing_ok=True)
-
-
-def _draft_beside(target: Path) -> Path:
-    parent = target.parent
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(
-            f"{parent} cannot be made: {error.strerror}", code="not-writable"
-        ) from error
-    if not os.access(parent, os.W_OK | os.X_OK):
-        raise StorageError(
-            f"{parent} is not writable",
-            code="not-writable",
-            hint="Choose a directory that you may write with --dir.",
-        )
-    return target.with_name(f".{target.name}.{secrets.token_hex(8)}.new")
 
 
 def _reopen(
@@ -138,7 +115,7 @@ def _reopen(
         last_ms = time_of(store.entry(store.log.length - 1))
         _refuse_old_clock(surroundings.clock(), last_ms)
         backend = Backend(store, identity, deployment.limits, surroundings, time_ms=last_ms)
-        backend.start(deployment.script.code, kind)
+        backend.start(deployment.script, kind)
     except BaseException:
         if backend is not None:
             backend.close()
@@ -183,17 +160,6 @@ def _kind_of_start(deployment: Deployment, identity: Identity, code: str) -> typ
             hint="Use --upgrade to replace the script (this is recorded), or another --dir.",
         )
     return Upgrade
-
-
-def _check_title(title: str | None) -> None:
-    try:
-        size = len((title or "").encode())
-    except UnicodeEncodeError:
-        raise UsageError("the title is not UTF-8 text", code="title") from None
-    if size > TITLE_BYTES_MAX:
-        raise UsageError(
-            f"the title has {size:,} bytes; {TITLE_BYTES_MAX:,} are allowed", code="title"
-        )
 
 
 def _refuse_old_clock(now_ms: int, last_ms: int) -> None:

@@ -2,13 +2,18 @@
 
 ``backend.json`` says that the directory is ours, in which format, and for which keys;
 ``call-log.*`` is the log, ``files/metadata`` and ``files/content`` are the drive's two feeds,
-``state.db`` is the derived index, ``lock`` is held by the writer.
+``state.db`` is the derived index, ``lock`` is held by the writer. Without ``backend.json`` a
+directory may only be empty, or hold ``backend.json.new``: there a backend was begun and not
+finished, and nothing in it was ever acknowledged.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,6 +25,7 @@ from nodevms.vm.errors import DirectoryError, LockedError
 
 DIRECTORY_FORMAT: Final = 1
 LOG_PREFIX: Final = "call-log."
+_UNFINISHED: Final = b"A backend was begun here and not finished.\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,11 @@ class Layout:
         """The file that says whose directory this is."""
         return self.root / "backend.json"
 
+    @property
+    def unfinished(self) -> Path:
+        """What stands in the place of ``description`` until a new backend is whole."""
+        return self.root / "backend.json.new"
+
 
 class Description(msgspec.Struct, frozen=True, kw_only=True):
     """The content of ``backend.json``.
@@ -69,13 +80,32 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write_description(layout: Layout, description: Description) -> None:
-    """Write ``backend.json`` and make it last."""
+    """Write ``backend.json``, at once or not at all, and make it last.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
     text = msgspec.json.format(msgspec.json.encode(description), indent=2) + b"\n"
-    with layout.description.open("wb") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    sync_folder(layout.root)
+    with storage_errors(layout.root):
+        _write_synced(layout.unfinished, text)
+        layout.unfinished.rename(layout.description)
+        sync_folder(layout.root)
+
+
+def mark_unfinished(layout: Layout) -> None:
+    """Say that a backend is being made in this directory, and make that last.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    with storage_errors(layout.root):
+        _write_synced(layout.unfinished, _UNFINISHED)
+        sync_folder(layout.root)
+
+
+def is_unfinished(layout: Layout) -> bool:
+    """Tell whether a backend was begun in this directory and never finished."""
+    return layout.unfinished.is_file() and not layout.description.exists()
 
 
 def read_description(layout: Layout) -> Description | None:
@@ -94,7 +124,9 @@ def read_description(layout: Layout) -> Description | None:
         _refuse_strangers(layout.root)
         return None
     except OSError as error:
-        raise StorageError(f"{layout.description}: {error.strerror}") from error
+        raise StorageError(
+            f"{layout.description}: {error.strerror}", code="not-readable"
+        ) from error
     try:
         description = msgspec.json.decode(data[:65536], type=Description)
     except msgspec.DecodeError as error:
@@ -121,8 +153,8 @@ def _refuse_strangers(root: Path) -> None:
     try:
         empty = next(root.iterdir(), None) is None
     except OSError as error:
-        raise StorageError(f"{root}: {error.strerror}") from error
-    if not empty:
+        raise StorageError(f"{root}: {error.strerror}", code="not-readable") from error
+    if not empty and not is_unfinished(Layout(root)):
         raise DirectoryError(
             f"{root} is not empty and holds no backend",
             code="directory-foreign",
@@ -140,14 +172,17 @@ class WriterLock:
             LockedError: Another process holds it.
             StorageError: The lock file cannot be made.
         """
+        self._fd = -1
         try:
             self._fd = os.open(layout.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise StorageError(
-                f"{layout.root} is not writable: {error.strerror}", code="not-writable"
+                f"{layout.root} is not writable: {error.strerror}",
+                code="not-writable",
+                hint="Choose a directory that you may write with --dir.",
             ) from error
         try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(self._fd)
         except OSError:
             owner = os.pread(self._fd, 32, 0).decode("ascii", "replace").strip()
             os.close(self._fd)
@@ -156,14 +191,25 @@ class WriterLock:
                 + (f" (process {owner})" if owner.isdigit() else ""),
                 hint="A backend has one writer. Stop the other one first.",
             ) from None
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+        with suppress(OSError):  # only the number is missing when the disk is full
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
         """Give the lock back."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def _lock(fd: int) -> None:
+    """Take the lock; a reader that asks :func:`is_locked` holds it for an instant."""
+    for pause_s in (0.01, 0.03, 0.1):
+        try:
+            return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(pause_s)
+    return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def is_locked(layout: Layout) -> bool:
@@ -179,6 +225,24 @@ def is_locked(layout: Layout) -> bool:
     finally:
         os.close(fd)
     return False
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Raise an OSError of the block as a StorageError about ``path``."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"{error.filename or path} cannot be written: {error.strerror}", code="not-writable"
+        ) from error
+
+
+def _write_synced(path: Path, text: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def sync_folder(path: Path) -> None:

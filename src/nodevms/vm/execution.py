@@ -35,7 +35,8 @@ from nodevms.vm.entries import (
 from nodevms.vm.limits import Limits
 
 SeedSource = Callable[[], str]
-ConsoleSink = Callable[[str, str], None]
+ConsoleSink = Callable[[int, str, str], None]
+"""Takes the entry's position, a level and a text."""
 StartHook = Literal["init", "upgrade"]
 
 ENTRY_BASE_BYTES: Final = 1024
@@ -62,7 +63,10 @@ class Executed:
 class _Environment:
     """Answers what the guest asks during one call."""
 
-    def __init__(self, files: FileApi, seeds: SeedSource, console: ConsoleSink | None) -> None:
+    def __init__(
+        self, files: FileApi, seeds: SeedSource, console: ConsoleSink | None, seq: int
+    ) -> None:
+        self._seq = seq
         self._files = files
         self._seeds = seeds
         self._console = console
@@ -77,7 +81,7 @@ class _Environment:
             return self.seed.encode()
         if operation == Operation.CONSOLE and self._console is not None:
             level, text = json.loads(request)
-            self._console(str(level), str(text))
+            self._console(self._seq, str(level), str(text))
         return b""
 
 
@@ -118,7 +122,7 @@ class Execution:
             time_ms: The entry's time.
             seeds: Gives 16 hex digits when the script asks for randomness.
         """
-        overlay, environment = self._begin(time_ms, seeds)
+        overlay, environment = self._begin(seq, time_ms, seeds)
         outcome = self._sandbox.start(code, hook, time_ms=time_ms, host=environment)
         if outcome.error is not None:
             return self._without_changes(outcome, environment)
@@ -148,7 +152,7 @@ class Execution:
             time_ms: The entry's time.
             seeds: Gives 16 hex digits when the call asks for randomness.
         """
-        overlay, environment = self._begin(time_ms, seeds)
+        overlay, environment = self._begin(seq, time_ms, seeds)
         outcome = self._sandbox.call(
             method, arguments, caller=caller, time_ms=time_ms, host=environment
         )
@@ -164,7 +168,7 @@ class Execution:
         """Free the guest's memory."""
         self._sandbox.close()
 
-    def _begin(self, time_ms: int, seeds: SeedSource) -> tuple[Overlay, _Environment]:
+    def _begin(self, seq: int, time_ms: int, seeds: SeedSource) -> tuple[Overlay, _Environment]:
         overlay = Overlay(
             self._state,
             self._contents,
@@ -172,7 +176,7 @@ class Execution:
             bytes_max=self._limits.written_bytes,
             paths_max=self._limits.written_paths,
         )
-        return overlay, _Environment(FileApi(overlay, self._info), seeds, self._console)
+        return overlay, _Environment(FileApi(overlay, self._info), seeds, self._console, seq)
 
     def _without_changes(self, outcome: Outcome, environment: _Environment) -> Executed:
         result = _result(outcome, filesVersion=self._state.version)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
 from nodevms.errors import UsageError
 from nodevms.sandbox import Limits as SandboxLimits
 from nodevms.vm.numbers import Number
+
+NAME_CHARACTERS_SHOWN: Final = 40
+_WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,18}")
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
@@ -74,10 +79,16 @@ def parse_limits(settings: Iterable[str]) -> Limits:
     values: dict[str, int] = {}
     for setting in settings:
         name, _, value = setting.partition("=")
-        if name not in Limits.__struct_fields__ or not value.isdecimal():
+        if name not in Limits.__struct_fields__:
             raise UsageError(
-                f"{setting!r} sets no limit",
+                f"there is no limit {name[:NAME_CHARACTERS_SHOWN]!r}",
+                code="limits",
                 hint="Limits are " + ", ".join(Limits.__struct_fields__) + ", as NAME=NUMBER.",
+            )
+        if not _WHOLE_NUMBER.fullmatch(value):
+            raise UsageError(
+                f"the limit {name} takes a whole number, as in {name}={getattr(Limits(), name)}",
+                code="limits",
             )
         values[name] = int(value)
     return Limits(**values)

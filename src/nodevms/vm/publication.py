@@ -11,10 +11,11 @@ import threading
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from nodevms.archive import Change, Published, Publisher
+from nodevms.archive import Change, Published
 from nodevms.errors import NodeVMSError
 from nodevms.vm.entries import time_of
-from nodevms.vm.store import Store, changes_of
+from nodevms.vm.entry_changes import changes_of
+from nodevms.vm.store import Store
 
 INTERVAL_S: Final = 1.0
 GATHERED_MAX: Final = 40_000
@@ -47,12 +48,12 @@ class Publication:
     """Publishes on a thread of its own, at most once a second."""
 
     def __init__(self, store: Store) -> None:
-        """Find out what was published, and begin with what is missing.
+        """Begin with what is missing in the drive.
 
         Raises:
-            StorageError: The drive is damaged.
+            StorageError: The drive or the log is damaged.
         """
-        self._publisher = Publisher(store.metadata, store.content)
+        self._publisher = store.publisher
         self._net = NetChanges()
         self._length = store.log.length
         self._changed = threading.Condition()

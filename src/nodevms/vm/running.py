@@ -13,6 +13,7 @@ from nodevms.vm.requests import Deliver, Outcome, Request
 from nodevms.vm.worker import Worker
 
 QUEUE_MAX: Final = 1000
+QUEUE_CEILING: Final = 100_000
 
 
 class Running:
@@ -23,6 +24,8 @@ class Running:
         backend: Backend,
         deliver: Deliver,
         failed: Callable[[Exception], None],
+        *,
+        queue_max: int = QUEUE_MAX,
     ) -> None:
         self.backend = backend
         self.methods = backend.methods
@@ -36,7 +39,7 @@ class Running:
             abandon=self._abandon,
             size=lambda logged: len(logged.block),
             deliver=deliver,
-            queue_max=QUEUE_MAX,
+            queue_max=queue_max,
         )
 
     def close(self) -> None:

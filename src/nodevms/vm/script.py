@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -55,12 +57,18 @@ def read_script(path: Path) -> Script:
         ScriptError: It is missing, no regular file, longer than 1 MiB, or not UTF-8.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(SCRIPT_BYTES_MAX + 1)
+        # Not blocking, so that a pipe to which nobody writes can be refused.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            data = file.read(SCRIPT_BYTES_MAX + 1) if stat.S_ISREG(mode) else None
     except FileNotFoundError:
         raise ScriptError(f"{path}: no such script", code="script-missing") from None
     except OSError as error:
         raise ScriptError(f"{path}: {error.strerror}", code="script-unreadable") from None
+    except ValueError:
+        raise ScriptError("a path cannot hold a NUL", code="script-missing") from None
+    if data is None:
+        raise ScriptError(f"{path}: the script is no regular file", code="script-unreadable")
     if len(data) > SCRIPT_BYTES_MAX:
         raise _too_large(path)
     try:
@@ -71,7 +79,12 @@ def read_script(path: Path) -> Script:
             f"{path}:{line}: the script is not UTF-8 text (byte {error.start})",
             code="script-not-utf8",
         ) from None
-    return Script(path.name, code)
+    return Script(_shown(path.name), code)
+
+
+def _shown(name: str) -> str:
+    """Return a file's name as text that can be printed and logged."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in name)
 
 
 def _too_large(name: Path | str) -> ScriptError:

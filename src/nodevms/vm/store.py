@@ -7,53 +7,30 @@ derived from them and is rebuilt whenever it disagrees.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
-from typing import Final
+from contextlib import ExitStack
+from typing import Final, Protocol, TypeVar
 
-from nodevms.archive import Change, FeedContents, State, create_drive, remove_index
+from nodevms.archive import FeedContents, State, create_drive, remove_index
+from nodevms.archive.index_file import DAMAGED
 from nodevms.errors import StorageError
 from nodevms.feed import Feed, KeyPair, dat_url
+from nodevms.vm.consistency import check_consistency, drive_publisher
 from nodevms.vm.directory import (
     DIRECTORY_FORMAT,
     LOG_PREFIX,
     Description,
     Layout,
     WriterLock,
-    sync_folder,
+    storage_errors,
     write_description,
 )
-from nodevms.vm.entries import ChangeItem, Entry, decode, time_of
+from nodevms.vm.entries import Entry, decode, time_of
+from nodevms.vm.entry_changes import changes_of
 from nodevms.vm.errors import DirectoryError
 
 FLUSH_ENTRIES: Final = 1000
 
 Progress = Callable[[int, int], None]
-
-
-def changes_of(entry: Entry) -> tuple[Change, ...]:
-    """Return what an entry says that it did to the files."""
-    items = entry.result.changes
-    return tuple(_change(item) for item in items) if isinstance(items, tuple) else ()
-
-
-def _change(item: ChangeItem) -> Change:
-    if item.kind == "file":
-        if (
-            not isinstance(item.size, int)
-            or not isinstance(item.sha256, str)
-            or not isinstance(item.block, int)
-        ):
-            raise StorageError(f"the entry's change of {item.path} is incomplete", fatal=True)
-        try:
-            sha256 = bytes.fromhex(item.sha256)
-        except ValueError:
-            raise StorageError(f"the entry's hash of {item.path} is none", fatal=True) from None
-        return Change(item.path, "file", item.size, sha256, item.block)
-    if item.kind == "folder":
-        return Change(item.path, "folder")
-    if item.kind == "deleted":
-        return Change(item.path, "deleted")
-    raise StorageError(f"the entry's change of {item.path} has no known kind", fatal=True)
 
 
 class Store:
@@ -75,7 +52,9 @@ class Store:
         self.content = content
         self.contents = FeedContents(content)
         self.state = state
+        self.publisher = drive_publisher(metadata, content)
         self._lock = lock
+        self._index_is_damaged = False
 
     @property
     def log_url(self) -> str:
@@ -88,32 +67,32 @@ class Store:
         return dat_url(self.metadata.key)
 
     @classmethod
-    def create(cls, root: Path, log_keys: KeyPair, files_keys: KeyPair) -> Store:
-        """Make a new backend's directory, with empty feeds.
+    def create(
+        cls, layout: Layout, lock: WriterLock, log_keys: KeyPair, files_keys: KeyPair
+    ) -> Store:
+        """Fill a new backend's directory with empty feeds.
+
+        Args:
+            layout: The directory; it holds nothing but the lock.
+            lock: Its lock; the store gives it back when it is closed.
+            log_keys: The call log's keys.
+            files_keys: The drive's keys.
 
         Raises:
             StorageError: It cannot be written.
         """
-        layout = Layout(root)
-        try:
-            for folder in (root, layout.metadata, layout.content):
-                folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StorageError(
-                f"{error.filename} cannot be made: {error.strerror}",
-                code="not-writable",
-                hint="Choose a directory that you may write with --dir.",
-            ) from error
-        lock = WriterLock(layout)
-        store = cls(
-            layout,
-            lock,
-            log=Feed.create(root, LOG_PREFIX, log_keys),
-            metadata=Feed.create(layout.metadata, "", files_keys),
-            content=Feed.create(layout.content, "", files_keys.content_key_pair()),
-            state=State.open(layout.state),
-        )
-        create_drive(store.metadata, store.content.key)
+        with storage_errors(layout.root):
+            for folder in (layout.metadata, layout.content):
+                folder.mkdir(parents=True)
+        with ExitStack() as opened:
+            log = _kept(opened, Feed.create(layout.root, LOG_PREFIX, log_keys))
+            metadata = _kept(opened, Feed.create(layout.metadata, "", files_keys))
+            content_keys = files_keys.content_key_pair()
+            content = _kept(opened, Feed.create(layout.content, "", content_keys))
+            create_drive(metadata, content.key)
+            state = _kept(opened, State.open(layout.state))
+            store = cls(layout, lock, log=log, metadata=metadata, content=content, state=state)
+            opened.pop_all()
         return store
 
     @classmethod
@@ -128,20 +107,27 @@ class Store:
             DirectoryError: Its keys are not those that ``backend.json`` names.
         """
         lock = WriterLock(layout)
-        try:
+        with ExitStack() as opened:
+            opened.callback(lock.release)
+            check_consistency(layout)
             store = cls(
                 layout,
                 lock,
-                log=Feed.open(layout.root, LOG_PREFIX, writable=True),
-                metadata=Feed.open(layout.metadata, "", writable=True),
-                content=Feed.open(layout.content, "", writable=True),
-                state=_open_state(layout),
+                log=_kept(opened, Feed.open(layout.root, LOG_PREFIX, writable=True)),
+                metadata=_kept(opened, Feed.open(layout.metadata, "", writable=True)),
+                content=_kept(opened, Feed.open(layout.content, "", writable=True)),
+                state=_kept(opened, _open_state(layout)),
             )
+            opened.callback(store._close_state)  # perhaps another one than that
             store._check_keys(description)
-            store._catch_up(progress)
-        except BaseException:
-            lock.release()
-            raise
+            try:
+                store._catch_up(progress)
+            except StorageError as error:
+                if error.code != DAMAGED:
+                    raise
+                store._remake_index()
+                store._catch_up(progress)
+            opened.pop_all()
         return store
 
     def describe(self) -> None:
@@ -154,12 +140,6 @@ class Store:
                 files=self.metadata.key.hex(),
             ),
         )
-
-    def move(self, target: Path) -> None:
-        """Give the directory its final name, at once or not at all."""
-        self.layout.root.rename(target)
-        sync_folder(target.parent)
-        self.layout = Layout(target)
 
     def write(self, blocks: list[bytes]) -> None:
         """Make the contents and then the entries of a batch last.
@@ -182,11 +162,25 @@ class Store:
         for block in self.log.get_many(start, self.log.length if end is None else end):
             yield decode(block)
 
+    def distrust_index(self) -> None:
+        """Have the index made again by the next start, because damage was found in it."""
+        self._index_is_damaged = True
+
     def close(self) -> None:
         """Close all files and give the lock back."""
         for part in (self.state, self.log, self.metadata, self.content):
             part.close()
+        if self._index_is_damaged:
+            remove_index(self.layout.state)
         self._lock.release()
+
+    def _close_state(self) -> None:
+        self.state.close()
+
+    def _remake_index(self) -> None:
+        self.state.close()
+        remove_index(self.layout.state)
+        self.state = State.open(self.layout.state)
 
     def _check_keys(self, description: Description) -> None:
         if (self.log.key.hex(), self.metadata.key.hex()) != (
@@ -242,10 +236,29 @@ def apply_entry(state: State, seq: int, entry: Entry) -> None:
         )
 
 
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
+_Part = TypeVar("_Part", bound=_Closable)
+
+
+def _kept(opened: ExitStack, part: _Part) -> _Part:
+    """Have a part closed if opening the others fails."""
+    opened.callback(part.close)
+    return part
+
+
 def _open_state(layout: Layout) -> State:
     try:
         return State.open(layout.state)
-    except StorageError:
+    except StorageError as error:
+        if error.code != DAMAGED:
+            raise StorageError(
+                f"{layout.state}: {error}",
+                code=error.code,
+                hint="It is derived from the call log: remove it, and it is made again.",
+            ) from error
         remove_index(layout.state)
         return State.open(layout.state)
 

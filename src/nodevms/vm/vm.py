@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from nodevms.errors import NodeVMSError, UsageError
+from nodevms.errors import NodeVMSError, StorageError, UsageError
 from nodevms.feed import Feed
-from nodevms.json_text import compact, deeper_than
 from nodevms.sandbox import Engine
+from nodevms.vm.admission import check_arguments
 from nodevms.vm.backend import Surroundings
 from nodevms.vm.call_log import CallLog
 from nodevms.vm.callers import check_caller
@@ -23,29 +22,17 @@ from nodevms.vm.dat_archive import DatArchive
 from nodevms.vm.deploy import Deployment, deploy
 from nodevms.vm.directory import LOG_PREFIX
 from nodevms.vm.engine_thread import on_engine_thread
-from nodevms.vm.entries import JSON_DEPTH_MAX
-from nodevms.vm.errors import (
-    ArgumentsError,
-    BackendClosedError,
-    UnknownMethodError,
-)
+from nodevms.vm.errors import BackendClosedError, UnknownMethodError
 from nodevms.vm.exports import Exports
 from nodevms.vm.limits import Limits
 from nodevms.vm.requests import Answer, Method, Outcome, Request
-from nodevms.vm.running import Running, resolve
+from nodevms.vm.running import QUEUE_CEILING, QUEUE_MAX, Running, resolve
 from nodevms.vm.script import Script
+from nodevms.vm.system import clock_ms, fresh_seed
 
 RECOVERY_PAUSES_S: Final = (0.0, 0.5, 1.0, 2.0, 5.0)
 
 _LOG = logging.getLogger("nodevms.vm")
-
-
-def _system_clock_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def _system_seed() -> str:
-    return secrets.token_hex(8)
 
 
 class VM:
@@ -63,8 +50,8 @@ class VM:
         code: str | Script,
         *,
         engine: Engine | None = None,
-        clock: Callable[[], int] = _system_clock_ms,
-        seeds: Callable[[], str] = _system_seed,
+        clock: Callable[[], int] = clock_ms,
+        seeds: Callable[[], str] = fresh_seed,
         script_log: logging.Logger | None = None,
     ) -> None:
         """Take the script; nothing runs before :meth:`deploy`.
@@ -85,6 +72,7 @@ class VM:
         self._deployment: Deployment | None = None
         self._lock = threading.Lock()
         self._closing = False
+        self._queue_max = QUEUE_MAX
         self.exports: Final = Exports(lambda: self.methods, self.call)
 
     async def deploy(
@@ -95,6 +83,7 @@ class VM:
         debug: bool = False,
         upgrade: bool = False,
         limits: Limits | None = None,
+        queue_max: int = QUEUE_MAX,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
         """Begin the backend in a new directory, or go on with the one in an old directory.
@@ -105,15 +94,23 @@ class VM:
             debug: Let callers name themselves; fixed when it is begun.
             upgrade: Let this script replace another one; that is recorded.
             limits: What a call may use.
+            queue_max: How many calls may wait; the log does not record it.
             progress: Called with (entries done, entries in all) while an index is rebuilt.
 
         Raises:
             ScriptError: The script does not load or exports nothing; nothing was recorded.
             DirectoryError: The directory is not this backend's.
             StorageError: The directory is locked, damaged or not writable.
+            UsageError: A limit is out of range.
         """
         if self._running is not None:
             raise UsageError("this VM is deployed already")
+        if not 1 <= queue_max <= QUEUE_CEILING:
+            raise UsageError(
+                f"the queue is {queue_max:,} calls long; allowed are 1 to {QUEUE_CEILING:,}",
+                code="limits",
+            )
+        self._queue_max = queue_max
         self._deployment = Deployment(
             script=self.script,
             directory=_absolute(dir),
@@ -124,6 +121,7 @@ class VM:
             progress=progress,
         )
         self._loop = asyncio.get_running_loop()
+        self._failure = self._loop.create_future()
         self._running = await self._loop.run_in_executor(None, self._begin)
 
     def call(
@@ -151,17 +149,23 @@ class VM:
             raise UnknownMethodError(f"the script exports no function {method!r}")
         if caller is not None:
             check_caller(caller, debug=running.backend.identity.debug)
-        arguments = compact(arguments)
-        if len(arguments) > running.backend.limits.args_bytes:
-            raise ArgumentsError(
-                f"the arguments have {len(arguments):,} bytes; "
-                f"{running.backend.limits.args_bytes:,} are allowed"
-            )
-        if deeper_than(arguments, JSON_DEPTH_MAX):
-            raise ArgumentsError(f"the arguments nest deeper than {JSON_DEPTH_MAX} levels")
+        arguments = check_arguments(arguments, running.backend.limits.args_bytes)
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         running.worker.submit(Request(method, arguments, caller, future))
         return future
+
+    def refuse_waiting(self) -> None:
+        """Refuse the calls that have not begun to run; their callers are told."""
+        if (running := self._running) is not None:
+            running.worker.refuse_waiting()
+
+    async def failure(self) -> NodeVMSError:
+        """Wait until the backend has failed for good: opening it again cannot help.
+
+        Returns:
+            Why. After other failures, such as a full disk, it goes on by itself.
+        """
+        return await asyncio.shield(self._failure)
 
     async def close(self) -> None:
         """Answer and log every accepted call, publish the files, and close the directory."""
@@ -239,10 +243,9 @@ class VM:
         }
 
     def _require(self) -> Running:
-        running = self._running
-        if running is None:
+        if self._running is None:
             raise BackendClosedError("the backend is not running")
-        return running
+        return self._running
 
     def _begin(self) -> Running:
         deployment = self._deployment
@@ -252,22 +255,28 @@ class VM:
             self._engine = Engine()
         surroundings = Surroundings(self._engine, self._clock, self._seeds, self._console)
         backend = on_engine_thread(lambda: deploy(deployment, surroundings))
-        return Running(backend, self._deliver, self._recover)
+        try:
+            return Running(backend, self._deliver, self._recover, queue_max=self._queue_max)
+        except BaseException:
+            backend.close()  # its lock, above all
+            raise
 
     def _deliver(self, outcomes: Sequence[tuple[Request, Outcome]]) -> None:
         self._loop.call_soon_threadsafe(resolve, outcomes)
 
     def _recover(self, error: Exception) -> None:
         """Open the directory again after a failed write or a broken engine."""
-        _LOG.error("the backend stopped: %s; it is opened again", error)
         with self._lock:
             running, self._running = self._running, None
             if self._closing or running is None:
                 return
+        _LOG.error("the backend stopped: %s", running.backend.failure or error)
         threading.Thread(target=self._reopen, args=(running,), name="nodevms-recovery").start()
 
     def _reopen(self, running: Running) -> None:
         running.close()
+        if self._give_up(running.backend.failure):
+            return
         attempt = 0
         while not self._closing:
             time.sleep(RECOVERY_PAUSES_S[min(attempt, len(RECOVERY_PAUSES_S) - 1)])
@@ -276,6 +285,8 @@ class VM:
                 reopened = self._begin()
             except NodeVMSError as error:
                 _LOG.error("opening the backend again failed: %s", error)
+                if self._give_up(error):
+                    return
                 continue
             with self._lock:
                 if not self._closing:
@@ -283,6 +294,13 @@ class VM:
                     _LOG.warning("the backend runs again, in a new epoch")
                     return
             reopened.close()
+
+    def _give_up(self, error: NodeVMSError | None) -> bool:
+        """Tell those who wait for it of a failure that no new start can mend."""
+        fatal = isinstance(error, StorageError) and error.fatal
+        if fatal:
+            self._loop.call_soon_threadsafe(self._failure.set_result, error)
+        return fatal
 
 
 def _absolute(path: Path | str) -> Path:

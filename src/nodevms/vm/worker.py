@@ -18,6 +18,8 @@ from nodevms.vm.requests import Deliver, Request
 
 BATCH_CALLS_MAX: Final = 1024
 BATCH_BYTES_MAX: Final = 8 * 1024 * 1024
+QUEUE_BYTES_MAX: Final = 64 * 1024 * 1024
+"""Arguments that may wait, whatever the number of calls: they are held in memory."""
 
 Executed = TypeVar("Executed")
 
@@ -48,6 +50,7 @@ class Worker(Generic[Executed]):
         self._queue_max = queue_max
         self._changed = threading.Condition()
         self._queue: deque[Request] = deque()
+        self._queue_bytes = 0
         self._handed: list[Executed] | None = None
         self._closing = False
         self._engine_failed = False
@@ -72,10 +75,20 @@ class Worker(Generic[Executed]):
         with self._changed:
             if self._closing or self._engine_failed or self._disk_failed:
                 raise BackendClosedError("the backend is stopping and takes no more calls")
-            if len(self._queue) >= self._queue_max:
+            size = len(request.arguments)
+            if len(self._queue) >= self._queue_max or self._queue_bytes + size > QUEUE_BYTES_MAX:
                 raise QueueFullError("Too many active requests. Try again in a few minutes.")
             self._queue.append(request)
+            self._queue_bytes += size
             self._changed.notify_all()
+
+    def refuse_waiting(self) -> None:
+        """Take back every request that has not begun to run; those who wait are told."""
+        with self._changed:
+            waiting = self._empty_queue()
+            self._changed.notify_all()
+        refusal = BackendClosedError("the backend is stopping; this call was not run")
+        self._deliver([(request, refusal) for request in waiting])
 
     def close(self) -> None:
         """Run and commit everything that was accepted, then end both threads."""
@@ -111,7 +124,9 @@ class Worker(Generic[Executed]):
                 if calls and self._handed is None:
                     return None
                 if self._queue and not full and not self._engine_failed:
-                    return self._queue.popleft()
+                    request = self._queue.popleft()
+                    self._queue_bytes -= len(request.arguments)
+                    return request
                 if not calls and (self._closing or self._engine_failed):
                     return None
                 self._changed.wait()
@@ -133,12 +148,17 @@ class Worker(Generic[Executed]):
         with self._changed:
             self._engine_done = True
             self._closing = True
-            waiting = list(self._queue)
-            self._queue.clear()
+            waiting = self._empty_queue()
             self._changed.notify_all()
         self._disk.join()
         if self._engine_failed or self._disk_failed:
             self._abandon(batch, waiting)
+
+    def _empty_queue(self) -> list[Request]:
+        waiting = list(self._queue)
+        self._queue.clear()
+        self._queue_bytes = 0
+        return waiting
 
     def _run_commits(self) -> None:
         while True:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from nodevms.audit.seen import LEAF_BYTES, Memory, Seen, SeenHead, check_against_memory
 from nodevms.errors import CouldNotCheckError, ProvedFalseError
@@ -43,7 +45,8 @@ def test_what_was_seen_is_recalled_and_grows(memory: Memory) -> None:
     for length in (3, 3, 5000, 4):
         memory.remember(KEY, head(length), leaf)
     seen = remembered(memory)
-    assert seen.head == head(5000)
+    digest = sha256(b"".join(map(leaf, range(5000)))).hexdigest()
+    assert seen.head == replace(head(5000), leaves_sha256=digest)
     assert seen.leaves.stat().st_size == 5000 * LEAF_BYTES
     assert [seen.leaf(seq) for seq in (0, 2, 3, 4999)] == [leaf(seq) for seq in (0, 2, 3, 4999)]
     assert memory.recall(bytes(32)) is None
@@ -78,6 +81,24 @@ def test_a_log_that_grew_is_accepted(memory: Memory) -> None:
     memory.remember(KEY, head(5), leaf)
     check_against_memory(remembered(memory), 5, leaf, allow_older=False)
     check_against_memory(remembered(memory), 9, other_from(5), allow_older=False)
+
+
+def test_a_changed_memory_accuses_nobody(memory: Memory) -> None:
+    memory.remember(KEY, head(5), leaf)
+    with remembered(memory).leaves.open("r+b") as file:
+        file.write(b"?")
+    with pytest.raises(CouldNotCheckError) as caught:
+        check_against_memory(remembered(memory), 5, leaf, allow_older=False)
+    assert caught.value.code == "memory-unreadable"
+
+
+def test_two_who_remember_at_once_leave_a_whole_memory(memory: Memory) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: memory.remember(KEY, head(n), leaf), range(1, 200)))
+    seen = remembered(memory)
+    assert seen.head.length == 199
+    seen.check_whole()
+    check_against_memory(seen, 199, leaf, allow_older=False)
 
 
 @pytest.mark.parametrize("damage", ["head", "leaves", "missing leaves"])

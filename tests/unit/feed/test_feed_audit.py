@@ -77,13 +77,36 @@ def test_a_changed_block_is_named(feed_dir: Path) -> None:
 @pytest.mark.parametrize("index", range(2 * LENGTH - 1))
 def test_a_changed_node_is_found(index: int, feed_dir: Path) -> None:
     if index in (7, 11):  # over blocks that are not there yet: no node belongs here
-        put(feed_dir / "log.tree", 32 + 40 * index, b"whatever")
-        assert audit(feed_dir) == LENGTH
+        put(feed_dir / "log.tree", 32 + 40 * index, b"what no writer writes")
+        proved_false(feed_dir, "tree", LENGTH, "feed-tree")
+        size = sum(map(len, BATCHES[-1])) + 1
+        put(feed_dir / "log.tree", 32 + 40 * index, b"\xaa" * 32 + size.to_bytes(8, "big"))
+        code = "feed-unsigned" if index == 11 else "feed-tree"  # node 7 would be over 26 bytes
+        proved_false(feed_dir, "tree", LENGTH, code)
+        assert audit(feed_dir, exact=False) == LENGTH
         return
     put(feed_dir / "log.tree", 32 + 40 * index, b"\xaa\xaa")
     with pytest.raises(FeedFalseError) as caught:
         audit(feed_dir)
     assert caught.value.code == ("feed-tree" if index % 2 else "feed-block")
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 4, 7, 8])
+def test_every_changed_byte_is_proved_false(length: int, tmp_path: Path) -> None:
+    blocks = [block for batch in BATCHES for block in batch] + [b"seven"]
+    with Feed.create(tmp_path, "log.", PAIR) as feed:
+        for block in blocks[:length]:
+            feed.append([block])
+            feed.sync()
+    assert audit(tmp_path) == length
+    for name in ("data", "tree", "signatures"):
+        path = tmp_path / f"log.{name}"
+        whole = path.read_bytes()
+        for offset in range(len(whole)):
+            put(path, offset, bytes([whole[offset] ^ 0x40]))
+            with pytest.raises(FeedFalseError):
+                audit(tmp_path)
+            put(path, offset, whole[offset : offset + 1])
 
 
 def test_a_changed_signature_is_named(feed_dir: Path) -> None:

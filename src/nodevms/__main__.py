@@ -1,0 +1,5 @@
+"""``python -m nodevms``."""
+
+from nodevms.cli import main
+
+main(prog_name="nodevms")

@@ -1,0 +1,217 @@
+"""Opening one feed for an audit: one at rest, one that a backend is writing, or a fetched copy.
+
+What is false stays false in each of them. What differs is which missing bytes an honest crash or an
+honest writer explains.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from nodevms.audit.divergence import EntryFalseError, EntryUncheckedError
+from nodevms.errors import CouldNotCheckError, NodeVMSError, ProvedFalseError, StorageError
+from nodevms.feed import Feed, Head, audit_feed
+from nodevms.feed.files import OSFiles
+from nodevms.feed.keys import PUBLIC_KEY_BYTES
+from nodevms.feed.recovery import torn_after
+from nodevms.feed.sleep import FeedFiles
+from nodevms.vm.directory import LOG_PREFIX, Layout, is_locked
+
+CALL_LOG: Final = "call log"
+ARCHIVE: Final = "files archive"
+CONTENTS: Final = "files' contents"
+
+_LOOKS_MAX: Final = 5
+_PAUSE_S: Final = 0.1
+
+BytesSeen = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one feed lies.
+
+    Attributes:
+        name: What it is called to people.
+        layout: The whole directory.
+    """
+
+    name: str
+    layout: Layout
+
+    @property
+    def directory(self) -> Path:
+        """The folder of its files."""
+        folders = {ARCHIVE: self.layout.metadata, CONTENTS: self.layout.content}
+        return folders.get(self.name, self.layout.root)
+
+    @property
+    def prefix(self) -> str:
+        """What the names of its files begin with."""
+        return LOG_PREFIX if self.name == CALL_LOG else ""
+
+
+def open_checked(
+    place: Place, seen: BytesSeen, *, pause: Callable[[float], None] = time.sleep
+) -> tuple[Feed, Head]:
+    """Check all of a feed and open it for reading.
+
+    Of a feed that is being written, everything below its head at this moment is checked. Any
+    other must end with its last signature.
+
+    Args:
+        place: The feed.
+        seen: Called with its name, bytes checked and bytes in all.
+        pause: Waits for so many seconds while a writer ends what it began.
+
+    Raises:
+        ProvedFalseError: Bytes contradict each other or the key.
+        CouldNotCheckError: Bytes are missing or cannot be read.
+    """
+    try:
+        if is_locked(place.layout):
+            return _in_use(place, seen, pause)
+        try:
+            return _at_rest(place, seen)
+        except (ProvedFalseError, CouldNotCheckError):
+            if is_locked(place.layout):  # a backend was started meanwhile
+                return _in_use(place, seen, pause)
+            raise
+    except OSError as error:
+        raise _unreadable(place, error) from error
+    except StorageError as error:
+        raise _unreadable(place, error) from error
+    except (ProvedFalseError, CouldNotCheckError) as error:
+        raise _about(place, error) from error
+
+
+def _in_use(place: Place, seen: BytesSeen, pause: Callable[[float], None]) -> tuple[Feed, Head]:
+    """Check a feed while its writer goes on.
+
+    A signature is written after everything that it covers, so whatever was signed when we looked
+    is whole, but for the instant in which a signature itself is half there.
+    """
+    key = _key(place)
+    for look in range(_LOOKS_MAX):
+        if look:
+            pause(_PAUSE_S)
+        signed = _signed_length(place)
+        try:
+            feed = Feed.open(place.directory, place.prefix, writable=False)
+        except StorageError:
+            continue
+        if feed.length < signed:
+            feed.close()
+            continue
+        try:
+            return feed, _audit(place, seen, key, length=feed.length, exact=False)
+        except BaseException:
+            feed.close()
+            raise
+    # It stays so: the last batch is not one that is being written.
+    _audit(place, seen, key, length=signed, exact=False)
+    raise CouldNotCheckError(
+        "it changes faster than it can be looked at", code="feed-busy", hint="Try again."
+    )
+
+
+def _at_rest(place: Place, seen: BytesSeen) -> tuple[Feed, Head]:
+    key = _key(place)
+    try:
+        head = _audit(place, seen, key)
+    except ProvedFalseError as error:
+        if error.code == "feed-unsigned" or _is_torn(place, key):
+            raise _torn(place, error) from error
+        raise
+    return Feed.open(place.directory, place.prefix, writable=False), head
+
+
+def _audit(
+    place: Place, seen: BytesSeen, key: bytes, *, length: int | None = None, exact: bool = True
+) -> Head:
+    total = _data_bytes(place)
+    done = 0
+
+    def count(_: int, block: bytes) -> None:
+        nonlocal done
+        done += len(block)
+        seen(place.name, done, total)
+
+    return audit_feed(place.directory, place.prefix, key, count, length=length, exact=exact)
+
+
+def _is_torn(place: Place, key: bytes) -> bool:
+    """Tell whether a power cut explains what is wrong with a backend's own directory."""
+    if not (place.layout.root / f"{LOG_PREFIX}secret_key").exists():
+        return False
+    files = FeedFiles(OSFiles(), place.directory, place.prefix)
+    try:
+        before = torn_after(files, key)
+    finally:
+        files.close()
+    if before is None:
+        return False
+    try:
+        audit_feed(place.directory, place.prefix, key, length=before, exact=False)
+    except ProvedFalseError:
+        return False
+    return True
+
+
+def _torn(place: Place, error: NodeVMSError) -> CouldNotCheckError:
+    own = (place.layout.root / f"{LOG_PREFIX}secret_key").exists()
+    return CouldNotCheckError(
+        str(error),
+        code="feed-torn",
+        hint="After a crash, start the backend once: it cuts what was not signed."
+        if own
+        else "If a fetch broke off, fetch again: nodevms verify URL --dir DIR.",
+    )
+
+
+def _key(place: Place) -> bytes:
+    path = place.directory / f"{place.prefix}key"
+    try:
+        with path.open("rb") as file:
+            key = file.read(PUBLIC_KEY_BYTES + 1)
+    except FileNotFoundError:
+        raise CouldNotCheckError(
+            f"there is none at {path}",
+            code="feed-missing",
+            hint="DIR is the directory that exec names, or one that verify --dir filled.",
+        ) from None
+    if len(key) != PUBLIC_KEY_BYTES:
+        raise CouldNotCheckError(f"{path} does not hold a key of 32 bytes", code="feed-missing")
+    return key
+
+
+def _signed_length(place: Place) -> int:
+    files = FeedFiles(OSFiles(), place.directory, place.prefix)
+    try:
+        return files.signed_length()
+    finally:
+        files.close()
+
+
+def _data_bytes(place: Place) -> int:
+    path = place.directory / f"{place.prefix}data"
+    return path.stat().st_size if path.exists() else 0
+
+
+def _unreadable(place: Place, error: Exception) -> CouldNotCheckError:
+    return CouldNotCheckError(f"the {place.name} cannot be read: {error}", code="feed-unreadable")
+
+
+def _about(place: Place, error: NodeVMSError) -> NodeVMSError:
+    block = getattr(error, "block", None)
+    unit = "entry" if place.name == CALL_LOG else "block"
+    where = f"the {place.name}" if block is None else f"the {place.name}, {unit} {block}"
+    entry = block if place.name == CALL_LOG else None
+    kind = EntryFalseError if isinstance(error, ProvedFalseError) else EntryUncheckedError
+    about = kind(f"{where}: {error}", entry=entry, code=error.code, hint=error.hint)
+    about.block = block
+    return about

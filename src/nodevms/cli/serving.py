@@ -1,0 +1,146 @@
+"""The life of a served backend: the address first, then the start, then calls, then the stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from nodevms.errors import NodeVMSError
+from nodevms.vm.limits import Limits
+from nodevms.vm.script import Script
+
+SWITCH_INTERVAL_S: Final = 0.0002
+"""How long a thread of ours may keep the others waiting: calls pass through three of them."""
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_LOG: Final = logging.getLogger("nodevms.exec")
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What the operator asks for; see ``nodevms exec --help``."""
+
+    script: Script
+    directory: Path
+    host: str
+    port: int
+    title: str | None
+    debug: bool
+    upgrade: bool
+    origins: tuple[str, ...]
+    limits: Limits
+    queue_max: int
+
+
+Announce: TypeAlias = Callable[[str, Path, str, str], None]
+"""Says where the backend is, once it can be called: address, directory, files URL, log URL."""
+
+
+async def serve(settings: Serving, announce: Announce) -> None:
+    """Serve a backend until a signal asks to stop.
+
+    Raises:
+        NodeVMSError: It could not be started, or it failed for good.
+    """
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    from nodevms.rpc import Limits as ServerLimits
+    from nodevms.rpc import RPCServer
+    from nodevms.rpc.doors import feed_routes
+    from nodevms.vm.vm import VM
+
+    vm = VM(settings.script)
+    server = RPCServer(
+        {"/": vm},
+        host=settings.host,
+        port=settings.port,
+        allow_origins=settings.origins,
+        limits=ServerLimits(arguments_bytes_max=settings.limits.args_bytes),
+        routes={"/": feed_routes(lambda: vm.feeds)},
+    )
+    stopping = Stopping(lambda: server.pending, vm.refuse_waiting)
+    try:
+        await server.bind()
+        await vm.deploy(
+            dir=settings.directory,
+            title=settings.title,
+            debug=settings.debug,
+            upgrade=settings.upgrade,
+            limits=settings.limits,
+            queue_max=settings.queue_max,
+        )
+        if not stopping.asked:
+            await server.start()
+            address = f"{_name(settings.host)}:{server.port}"
+            announce(address, settings.directory, vm.files_archive_url, vm.call_log_url)
+        failure = await _end(stopping, vm.failure())
+    finally:
+        await server.stop(drain_seconds=None)
+        await vm.close()
+    if failure is not None:
+        raise failure
+
+
+async def _end(stopping: Stopping, failing: Awaitable[NodeVMSError]) -> NodeVMSError | None:
+    """Wait until a signal asks to stop, or the backend fails for good; return the failure."""
+    failure = asyncio.ensure_future(failing)
+    asked = asyncio.ensure_future(stopping.wait())
+    await asyncio.wait((asked, failure), return_when=asyncio.FIRST_COMPLETED)
+    asked.cancel()
+    if failure.done():
+        return failure.result()
+    failure.cancel()
+    return None
+
+
+class Stopping:
+    """What signals mean: stop when all is answered, refuse what has not begun, die.
+
+    Args:
+        pending: Tells how many accepted calls have no answer yet.
+        refuse_waiting: Refuses those that have not begun.
+    """
+
+    def __init__(self, pending: Callable[[], int], refuse_waiting: Callable[[], None]) -> None:
+        self._pending = pending
+        self._refuse_waiting = refuse_waiting
+        self._asked = asyncio.Event()
+        for number in _SIGNALS:
+            asyncio.get_running_loop().add_signal_handler(number, self._signalled)
+
+    @property
+    def asked(self) -> bool:
+        """Whether a signal came."""
+        return self._asked.is_set()
+
+    async def wait(self) -> None:
+        """Wait for a signal."""
+        await self._asked.wait()
+
+    def _signalled(self) -> None:
+        if not self.asked:
+            self._asked.set()
+            pending = self._pending()
+            if pending:
+                _LOG.info(
+                    "stopping when %d accepted calls are answered; "
+                    "a second signal refuses those that have not begun",
+                    pending,
+                )
+            return
+        _LOG.warning("refusing the calls that have not begun; a third signal kills")
+        for number in _SIGNALS:
+            asyncio.get_running_loop().remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+        self._refuse_waiting()
+
+
+def _name(host: str) -> str:
+    if host == "127.0.0.1":
+        return "localhost"
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,109 @@
+"""How ``nodevms verify`` says what came out: sentences for people, one JSON object for programs.
+
+Everything that a host wrote is shown with its control characters made visible.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from nodevms.audit.divergence import DivergenceError, visible
+from nodevms.errors import NodeVMSError
+from nodevms.feed import dat_url
+
+if TYPE_CHECKING:
+    from nodevms.audit.verifier import Report
+
+VERDICTS: Final = {0: "verified", 1: "proved-false", 2: "usage", 3: "could-not-check"}
+STARTS_SHOWN_MAX: Final = 20
+
+_HEADINGS: Final = {1: "✖Proved false.", 2: "✖Wrong usage.", 3: "✖Could not check."}
+
+
+def succeed(report: Report, *, as_json: bool) -> None:
+    """Print what was verified."""
+    if as_json:
+        click.echo(json.dumps(_verified(report)))
+        return
+    click.secho("✔Call log verified.", fg="green")
+    click.secho("✔Output files verified.", fg="green")
+    if len(report.epochs) > 1:
+        click.echo(f"\nThe script was started {len(report.epochs)} times:")
+        for epoch in report.epochs[-STARTS_SHOWN_MAX:]:
+            when = _time(epoch.time_ms)
+            click.echo(f"  entry {epoch.seq}: {epoch.kind}, {when}, script {epoch.code_hash[:16]}…")
+        hidden = len(report.epochs) - STARTS_SHOWN_MAX
+        if hidden > 0:
+            click.echo(f"  and {hidden} before these; --json lists all")
+    if report.debug:
+        click.echo("This backend runs in debug mode: callers are whoever they say they are.")
+    if report.lag:
+        click.echo(f"The published files reflect {report.published_entries} entries so far.")
+    if report.seen_before:
+        click.echo(
+            f"{report.seen_before} of these entries were seen before: {dat_url(report.log_key)}"
+        )
+
+
+def fail(error: NodeVMSError, *, as_json: bool) -> int:
+    """Print why it was not verified, and return the exit code."""
+    if as_json:
+        click.echo(json.dumps(_not_verified(error)))
+        return error.exit_code
+    click.secho(_HEADINGS[error.exit_code], fg="red", err=True)
+    click.secho(f"nodevms: {visible(str(error))}", fg="red", err=True)
+    if error.hint:
+        click.echo(visible(error.hint), err=True)
+    return error.exit_code
+
+
+def _verified(report: Report) -> dict[str, object]:
+    return {
+        "verdict": VERDICTS[0],
+        "callLogUrl": dat_url(report.log_key),
+        "filesArchiveUrl": dat_url(report.files_key),
+        "entries": report.entries,
+        "calls": report.calls,
+        "gas": report.gas,
+        "debug": report.debug,
+        "filesVersion": report.files_version,
+        "filesRoot": report.files_root,
+        "publications": report.publications,
+        "publishedEntries": report.published_entries,
+        "filesLag": report.lag,
+        "seenBefore": report.seen_before,
+        "starts": [
+            {"seq": e.seq, "kind": e.kind, "time": e.time_ms, "codeHash": e.code_hash}
+            for e in report.epochs
+        ],
+    }
+
+
+def _not_verified(error: NodeVMSError) -> dict[str, object]:
+    document: dict[str, object] = {
+        "verdict": VERDICTS[error.exit_code],
+        "code": error.code,
+        "message": str(error),
+        "hint": error.hint,
+        "entry": getattr(error, "entry", None),
+    }
+    if isinstance(error, DivergenceError):
+        divergence = error.divergence
+        document |= {
+            "call": divergence.what,
+            "field": divergence.field,
+            "expected": divergence.expected,
+            "found": divergence.found,
+        }
+    return document
+
+
+def _time(time_ms: int) -> str:
+    try:
+        return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(" ", "seconds")
+    except (ValueError, OverflowError):
+        return f"{time_ms} ms after 1970"
