@@ -46,7 +46,10 @@ class Worker(Generic[Executed]):
         self._size = size
         self._deliver = deliver
         self._queue_max = queue_max
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        # One each: waking a thread that has nothing to do costs as much as a small call.
+        self._for_engine = threading.Condition(self._lock)
+        self._for_disk = threading.Condition(self._lock)
         self._queue: deque[Request] = deque()
         self._handed: list[Executed] | None = None
         self._closing = False
@@ -69,19 +72,19 @@ class Worker(Generic[Executed]):
             QueueFullError: Too many are waiting.
             BackendClosedError: The backend is stopping, or failed.
         """
-        with self._changed:
+        with self._lock:
             if self._closing or self._engine_failed or self._disk_failed:
                 raise BackendClosedError("the backend is stopping and takes no more calls")
             if len(self._queue) >= self._queue_max:
                 raise QueueFullError("Too many active requests. Try again in a few minutes.")
             self._queue.append(request)
-            self._changed.notify_all()
+            self._for_engine.notify()
 
     def close(self) -> None:
         """Run and commit everything that was accepted, then end both threads."""
-        with self._changed:
+        with self._lock:
             self._closing = True
-            self._changed.notify_all()
+            self._for_engine.notify()
         self._engine.join()
 
     def _run_calls(self) -> None:
@@ -106,7 +109,7 @@ class Worker(Generic[Executed]):
     def _next(self, calls: int, size: int) -> Request | None:
         """Wait for a request to run; None when the batch should go, or everything ended."""
         full = calls >= BATCH_CALLS_MAX or size >= BATCH_BYTES_MAX
-        with self._changed:
+        with self._lock:
             while not self._disk_failed:
                 if calls and self._handed is None:
                     return None
@@ -114,43 +117,43 @@ class Worker(Generic[Executed]):
                     return self._queue.popleft()
                 if not calls and (self._closing or self._engine_failed):
                     return None
-                self._changed.wait()
+                self._for_engine.wait()
             return None
 
     def _hand_over(self, batch: list[Executed]) -> bool:
-        with self._changed:
+        with self._lock:
             if self._disk_failed:
                 return False
             self._handed = batch
-            self._changed.notify_all()
+            self._for_disk.notify()
             return True
 
     def _stop_after_failure(self) -> None:
-        with self._changed:
+        with self._lock:
             self._engine_failed = True
 
     def _finish(self, batch: list[Executed]) -> None:
-        with self._changed:
+        with self._lock:
             self._engine_done = True
             self._closing = True
             waiting = list(self._queue)
             self._queue.clear()
-            self._changed.notify_all()
+            self._for_disk.notify()
         self._disk.join()
         if self._engine_failed or self._disk_failed:
             self._abandon(batch, waiting)
 
     def _run_commits(self) -> None:
         while True:
-            with self._changed:
+            with self._lock:
                 while self._handed is None and not self._engine_done:
-                    self._changed.wait()
+                    self._for_disk.wait()
                 batch = self._handed
             if batch is None:
                 return
             went_well = self._commit(batch)
-            with self._changed:
+            with self._lock:
                 self._handed = None
                 if not went_well:
                     self._disk_failed = True
-                self._changed.notify_all()
+                self._for_engine.notify()
