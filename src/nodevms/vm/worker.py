@@ -48,7 +48,10 @@ class Worker(Generic[Executed]):
         self._size = size
         self._deliver = deliver
         self._queue_max = queue_max
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        # One each: waking a thread that has nothing to do costs as much as a small call.
+        self._for_engine = threading.Condition(self._lock)
+        self._for_disk = threading.Condition(self._lock)
         self._queue: deque[Request] = deque()
         self._queue_bytes = 0
         self._handed: list[Executed] | None = None
@@ -72,7 +75,7 @@ class Worker(Generic[Executed]):
             QueueFullError: Too many are waiting.
             BackendClosedError: The backend is stopping, or failed.
         """
-        with self._changed:
+        with self._lock:
             if self._closing or self._engine_failed or self._disk_failed:
                 raise BackendClosedError("the backend is stopping and takes no more calls")
             size = len(request.arguments)
@@ -80,21 +83,21 @@ class Worker(Generic[Executed]):
                 raise QueueFullError("Too many active requests. Try again in a few minutes.")
             self._queue.append(request)
             self._queue_bytes += size
-            self._changed.notify_all()
+            self._for_engine.notify()
 
     def refuse_waiting(self) -> None:
         """Take back every request that has not begun to run; those who wait are told."""
-        with self._changed:
+        with self._lock:
             waiting = self._empty_queue()
-            self._changed.notify_all()
+            self._for_engine.notify()
         refusal = BackendClosedError("the backend is stopping; this call was not run")
         self._deliver([(request, refusal) for request in waiting])
 
     def close(self) -> None:
         """Run and commit everything that was accepted, then end both threads."""
-        with self._changed:
+        with self._lock:
             self._closing = True
-            self._changed.notify_all()
+            self._for_engine.notify()
         self._engine.join()
 
     def _run_calls(self) -> None:
@@ -119,7 +122,7 @@ class Worker(Generic[Executed]):
     def _next(self, calls: int, size: int) -> Request | None:
         """Wait for a request to run; None when the batch should go, or everything ended."""
         full = calls >= BATCH_CALLS_MAX or size >= BATCH_BYTES_MAX
-        with self._changed:
+        with self._lock:
             while not self._disk_failed:
                 if calls and self._handed is None:
                     return None
@@ -129,27 +132,27 @@ class Worker(Generic[Executed]):
                     return request
                 if not calls and (self._closing or self._engine_failed):
                     return None
-                self._changed.wait()
+                self._for_engine.wait()
             return None
 
     def _hand_over(self, batch: list[Executed]) -> bool:
-        with self._changed:
+        with self._lock:
             if self._disk_failed:
                 return False
             self._handed = batch
-            self._changed.notify_all()
+            self._for_disk.notify()
             return True
 
     def _stop_after_failure(self) -> None:
-        with self._changed:
+        with self._lock:
             self._engine_failed = True
 
     def _finish(self, batch: list[Executed]) -> None:
-        with self._changed:
+        with self._lock:
             self._engine_done = True
             self._closing = True
             waiting = self._empty_queue()
-            self._changed.notify_all()
+            self._for_disk.notify()
         self._disk.join()
         if self._engine_failed or self._disk_failed:
             self._abandon(batch, waiting)
@@ -162,15 +165,15 @@ class Worker(Generic[Executed]):
 
     def _run_commits(self) -> None:
         while True:
-            with self._changed:
+            with self._lock:
                 while self._handed is None and not self._engine_done:
-                    self._changed.wait()
+                    self._for_disk.wait()
                 batch = self._handed
             if batch is None:
                 return
             went_well = self._commit(batch)
-            with self._changed:
+            with self._lock:
                 self._handed = None
                 if not went_well:
                     self._disk_failed = True
-                self._changed.notify_all()
+                self._for_engine.notify()
