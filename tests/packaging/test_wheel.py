@@ -35,20 +35,18 @@ def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_has_what_a_backend_needs(installed: Path) -> None:
-    for name in (
-        "py.typed",
-        "sandbox/guest.wasm",
-        "sandbox/guest.wasm.sha256",
-        "cli/repl_script.js",
-    ):
-        ours = ROOT / "src" / "nodevms" / name
-        assert (installed / "nodevms" / name).read_bytes() == ours.read_bytes()
-    assert len(list((installed / "nodevms").rglob("*.py"))) == len(
-        list((ROOT / "src" / "nodevms").rglob("*.py"))
-    )
+    ours, theirs = files_of(ROOT / "src" / "nodevms"), files_of(installed / "nodevms")
+    assert ours == theirs
+    assert {"py.typed", "sandbox/guest.wasm", "sandbox/guest.wasm.sha256"} <= ours.keys()
     for name in ("LICENSE", "THIRD_PARTY.txt"):
         (licence,) = installed.glob(f"*.dist-info/licenses/{name}")
         assert licence.read_bytes() == (ROOT / name).read_bytes()
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    names = {str(path.relative_to(folder)): path for path in paths}
+    return {name: path.read_bytes() for name, path in names.items() if "__pycache__" not in name}
 
 
 def test_the_sdist_builds_the_guest_and_runs_the_tests(built: Path) -> None:
@@ -86,8 +84,7 @@ def test_the_installed_command_runs_a_backend(installed: Path, tmp_path: Path) -
         server.terminate()
         assert server.wait(30) == 0
         server.stdout.close()
-    version = output(installed, "--version")
-    assert version == f"nodevms, version {PROJECT['version']}"
+    assert PROJECT["version"] in output(installed, "--version").split()
 
 
 def nodevms(*arguments: str) -> list[str]:

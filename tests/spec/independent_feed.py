@@ -60,6 +60,10 @@ class Roots:
             yield number_of(depth, position), digest + u64(size)
         self.items.append((depth, position, digest, size))
 
+    def holes(self) -> list[int]:
+        """Return the places between the roots."""
+        return [((position + 1) << depth) * 2 - 1 for depth, position, _, _ in self.items[:-1]]
+
     def hash(self) -> bytes:
         parts = (
             digest + u64(number_of(depth, position)) + u64(size)
@@ -102,6 +106,8 @@ def check_feed(directory: Path, prefix: str = "") -> Feed:
         if slots[index].strip(b"\0"):
             check_signature(key, roots.hash(), slots[index])
     ends = (feed.offsets[-1], HEADER + NODE * max(2 * length - 1, 0), HEADER + SLOT * length)
+    if any(tree[HEADER + NODE * hole :][:NODE].strip(b"\0") for hole in roots.holes()):
+        raise NotChecked("bytes where no node is yet")
     if any(len(file) > end for file, end in zip((data, tree, signatures), ends, strict=True)):
         raise NotChecked("bytes after the end")
     return feed
@@ -111,6 +117,9 @@ def check_block(feed: Feed, roots: Roots, index: int, data: bytes, tree: bytes) 
     size = int.from_bytes(node_at(tree, 2 * index)[32:], "big")
     start, end = feed.offsets[-1], feed.offsets[-1] + size
     if end > len(data):
+        rest = data[start:]
+        if h(b"\0", u64(len(rest)), rest) == node_at(tree, 2 * index)[:32]:
+            raise IsFalse(f"the size of block {index}")
         raise NotChecked(f"block {index} is missing")
     for number, node in roots.add(data[start:end], index):
         if node_at(tree, number) != node:

@@ -84,9 +84,8 @@ def test_the_transcripts(served: tuple[str, list[str]], tmp_path: Path) -> None:
 
     session = transcript("nodevms repl localhost:5555")
     typed = "".join(line.removeprefix("> ") + "\n" for line in session if line.startswith(">"))
-    assert printed(address, "repl", address, typed=typed, state=tmp_path) == [
-        line for line in session if not line.startswith(">")
-    ]
+    values = [line for line in session[3:] if not line.startswith(">")]
+    assert printed(address, "repl", address, typed=typed, state=tmp_path) == values
 
     (curl,) = re.findall(r"    \$ (curl .*)\n    (.*)", README)
     (body,) = re.findall(r"-d '(.*?)'", curl[0])

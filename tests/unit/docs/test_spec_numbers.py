@@ -69,7 +69,7 @@ def test_the_messages_of_limits() -> None:
     for outcome in (
         stopped(instance.TRAPPED_GAS),
         stopped(instance.TRAPPED),
-        stopped(instance.ENDED_NO_MEMORY),
+        stopped(instance.ENDED_NO_ROOM),
         stopped(instance.ENDED_NEVER_SETTLED),
         stopped(instance.ENDED_WITH_VALUE, b"x" * (SandboxLimits().result_bytes + 1)),
     ):
