@@ -124,6 +124,21 @@ def test_damage_that_is_found_while_calls_run_is_mended_by_itself(
     assert in_process("verify", "backend").exit_code == 0
 
 
+def without_last_records(count: int, damage: Damage) -> Damage:
+    """Spoil files as a power cut would that kept as many of the journal's records back."""
+
+    def spoil(folder: Path) -> None:
+        data = bytearray((folder / "journal").read_bytes())
+        mark = data[512:520]
+        for _ in range(count):
+            place = data.rindex(mark)
+            data[place:] = bytes(len(data) - place)
+        (folder / "journal").write_bytes(data)
+        damage(folder)
+
+    return spoil
+
+
 TORN: dict[str, Damage] = {
     "the last entry": cut("call-log.data", 3),
     "the last entry's node": cut("call-log.tree", 10),
@@ -137,11 +152,26 @@ TORN: dict[str, Damage] = {
 
 @pytest.mark.parametrize("what", TORN)
 def test_a_torn_last_batch_is_cut(copied: Callable[[Path], Path], killed: Path, what: str) -> None:
-    TORN[what](copied(killed))
+    # The contents of a call are a record before that of its entry.
+    records = 2 if "contents" in what else 1
+    without_last_records(records, TORN[what])(copied(killed))
     with serving(SCRIPT, "--dir", "backend") as server:
         assert server.log() == ""
         done = in_process("call", server.address, "put", "100", "x")
         assert json.loads(done.output)["total"] == CALLS  # one less, and one more
+    assert in_process("verify", "backend").exit_code == 0
+
+
+@pytest.mark.parametrize("what", TORN)
+def test_what_the_journal_holds_is_written_again(
+    copied: Callable[[Path], Path], killed: Path, what: str
+) -> None:
+    TORN[what](copied(killed))
+    assert in_process("verify", "backend").exit_code == 0
+    with serving(SCRIPT, "--dir", "backend") as server:
+        assert server.log() == ""
+        done = in_process("call", server.address, "put", "100", "x")
+        assert json.loads(done.output)["total"] == CALLS + 1
     assert in_process("verify", "backend").exit_code == 0
 
 

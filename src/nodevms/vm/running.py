@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from nodevms.vm.backend import Backend, Logged
+from nodevms.archive import remove_index
+from nodevms.archive.index_file import DAMAGED
+from nodevms.errors import StorageError
+from nodevms.vm.backend import Backend, Logged, Surroundings
+from nodevms.vm.deploy import Deployment, deploy
+from nodevms.vm.directory import Layout
+from nodevms.vm.engine_thread import on_engine_thread
 from nodevms.vm.errors import BackendClosedError, OutcomeUnknownError
 from nodevms.vm.publication import Publication
 from nodevms.vm.requests import Deliver, Outcome, Request
 from nodevms.vm.worker import Worker
+
+_LOG = logging.getLogger("nodevms.vm")
 
 QUEUE_MAX: Final = 1000
 QUEUE_CEILING: Final = 100_000
@@ -65,6 +74,41 @@ class Running:
             + [(request, closed) for request in waiting]
         )
         self._failed(unknown)
+
+
+def open_running(
+    deployment: Deployment,
+    surroundings: Surroundings,
+    deliver: Deliver,
+    failed: Callable[[Exception], None],
+    *,
+    queue_max: int,
+) -> Running:
+    """Begin or go on with a backend, and start its threads.
+
+    An index of the files that turns out to be damaged is removed, and it is tried once more: it is
+    derived, and is made again.
+
+    Raises:
+        NodeVMSError: As :func:`nodevms.vm.deploy.deploy`, or the published files are damaged.
+    """
+
+    def opened() -> Running:
+        backend = on_engine_thread(lambda: deploy(deployment, surroundings))
+        try:
+            return Running(backend, deliver, failed, queue_max=queue_max)
+        except BaseException:
+            backend.close()  # its lock, above all
+            raise
+
+    try:
+        return opened()
+    except StorageError as error:
+        if error.code != DAMAGED:
+            raise
+        _LOG.warning("%s: it is made again from the call log", error)
+        remove_index(Layout(deployment.directory).state)
+        return opened()
 
 
 def resolve(outcomes: Sequence[tuple[Request, Outcome]]) -> None:

@@ -19,14 +19,13 @@ from nodevms.vm.call_log import CallLog
 from nodevms.vm.callers import check_caller
 from nodevms.vm.console import Console
 from nodevms.vm.dat_archive import DatArchive
-from nodevms.vm.deploy import Deployment, deploy
+from nodevms.vm.deploy import Deployment
 from nodevms.vm.directory import LOG_PREFIX
-from nodevms.vm.engine_thread import on_engine_thread
 from nodevms.vm.errors import BackendClosedError, UnknownMethodError
 from nodevms.vm.exports import Exports
 from nodevms.vm.limits import Limits
 from nodevms.vm.requests import Answer, Method, Outcome, Request
-from nodevms.vm.running import QUEUE_CEILING, QUEUE_MAX, Running, resolve
+from nodevms.vm.running import QUEUE_CEILING, QUEUE_MAX, Running, open_running, resolve
 from nodevms.vm.script import Script
 from nodevms.vm.system import clock_ms, fresh_seed
 
@@ -254,12 +253,9 @@ class VM:
         if self._engine is None:
             self._engine = Engine()
         surroundings = Surroundings(self._engine, self._clock, self._seeds, self._console)
-        backend = on_engine_thread(lambda: deploy(deployment, surroundings))
-        try:
-            return Running(backend, self._deliver, self._recover, queue_max=self._queue_max)
-        except BaseException:
-            backend.close()  # its lock, above all
-            raise
+        return open_running(
+            deployment, surroundings, self._deliver, self._recover, queue_max=self._queue_max
+        )
 
     def _deliver(self, outcomes: Sequence[tuple[Request, Outcome]]) -> None:
         self._loop.call_soon_threadsafe(resolve, outcomes)
