@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Nodevms
-from served import Serving, serving
+from served import Serving, lasting_port, serving
 
 from nodevms.cli.prompt.failure import Failure
 from nodevms.cli.prompt.link import Link
@@ -285,7 +285,7 @@ def test_ctrl_c_ends_an_input_and_not_the_session(endless: str) -> None:
 
 def test_a_lost_connection_is_told_and_made_anew(tmp_path: Path) -> None:
     heard = Heard()
-    with serving() as server:
+    with serving(lasting_port()) as server:
         server.start_script(tmp_path / "one")
         link = Link(server.address, None, timeout_seconds=60, notice=heard.notice)
         link.connect()
@@ -295,7 +295,7 @@ def test_a_lost_connection_is_told_and_made_anew(tmp_path: Path) -> None:
             server.stop()
             lost = session.evaluate("client.increment()")
             assert lost is not None
-            assert lost.title.startswith("ConnectionError: Cannot connect to ws://localhost:")
+            assert lost.title.startswith("ConnectionError: Cannot connect to ws://localhost:"), lost
             assert lost.exit_code == 3
             server.start_script(tmp_path / "one")
             session.evaluate("client.increment()")
