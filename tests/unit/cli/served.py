@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import socket
 import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
@@ -32,13 +34,13 @@ exports.write = (path, text) => System.files.writeFile(path, text)
 class Serving:
     """A loop on a thread, with one server that can be stopped and started again."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
         self._server: RPCServer | None = None
         self._vm: VM | None = None
-        self.port = 0
+        self.port = port
 
     @property
     def address(self) -> str:
@@ -73,9 +75,21 @@ class Serving:
         self._loop.close()
 
 
+def lasting_port() -> int:
+    """Return a free port that the system gives to nobody by itself while its server is away."""
+    for port in random.sample(range(10_000, 32_000), 100):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no port is free")
+
+
 @contextmanager
-def serving() -> Iterator[Serving]:
-    server = Serving()
+def serving(port: int = 0) -> Iterator[Serving]:
+    server = Serving(port)
     try:
         yield server
     finally:
