@@ -6,6 +6,7 @@ ahead of ``commit``, which runs on the disk's thread.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -35,6 +36,8 @@ from nodevms.vm.requests import Answer, Deliver, Method, Request
 from nodevms.vm.store import Store
 
 Clock = Callable[[], int]
+
+_LOG = logging.getLogger("nodevms.backend")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +173,11 @@ class Backend:
         return Logged(seq, block, request, answer, time_ms, executed)
 
     def commit(self, batch: list[Logged], deliver: Deliver) -> bool:
-        """Make a batch last, then answer its callers.
+        """Make a batch last, answer its callers, and bring the index up to it.
 
         Returns:
-            False when writing failed: the callers heard that the outcome is unknown.
+            False when writing failed. If it was the log, the callers heard that the outcome is
+            unknown; if it was the index, they have their answers and the log has the calls.
         """
         try:
             self.store.write([logged.block for logged in batch])
@@ -185,6 +189,11 @@ class Backend:
             deliver([(logged.request, unknown) for logged in batch])
             return False
         deliver([(logged.request, logged.answer) for logged in batch])
+        try:
+            self.store.index()
+        except StorageError as error:
+            _LOG.error("the index could not be written: %s", error)
+            return False
         return True
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from nodevms.archive import Change, FeedContents, State, create_drive, remove_index
+from nodevms.archive import FeedContents, State, create_drive, remove_index
 from nodevms.errors import StorageError
 from nodevms.feed import Feed, Journal, KeyPair, dat_url
 from nodevms.feed.sleep import io_errors
@@ -25,7 +25,8 @@ from nodevms.vm.directory import (
     sync_folder,
     write_description,
 )
-from nodevms.vm.entries import ChangeItem, Entry, Init, Upgrade, decode, time_of
+from nodevms.vm.entries import Entry, Init, Upgrade, decode, time_of
+from nodevms.vm.entry_changes import changes_of
 from nodevms.vm.errors import DirectoryError
 
 FLUSH_ENTRIES: Final = 1000
@@ -33,28 +34,6 @@ FLUSH_ENTRIES: Final = 1000
 Progress = Callable[[int, int], None]
 
 _LOG = logging.getLogger("nodevms.store")
-
-
-def changes_of(entry: Entry) -> tuple[Change, ...]:
-    """Return what an entry says that it did to the files."""
-    items = entry.result.changes
-    return tuple(_change(item) for item in items) if isinstance(items, tuple) else ()
-
-
-def _change(item: ChangeItem) -> Change:
-    if item.kind == "file":
-        if (
-            not isinstance(item.size, int)
-            or not isinstance(item.sha256, str)
-            or not isinstance(item.block, int)
-        ):
-            raise StorageError(f"the entry's change of {item.path} is incomplete", fatal=True)
-        return Change(item.path, "file", item.size, bytes.fromhex(item.sha256), item.block)
-    if item.kind == "folder":
-        return Change(item.path, "folder")
-    if item.kind == "deleted":
-        return Change(item.path, "deleted")
-    raise StorageError(f"the entry's change of {item.path} has no known kind", fatal=True)
 
 
 class Store:
@@ -184,7 +163,14 @@ class Store:
             self.content.sync()
         self.log.append(blocks)
         self.log.sync()
-        self.state.flush(self.log.length)
+
+    def index(self) -> None:
+        """Bring the index of the files up to the synced log; no answer needs to wait for it.
+
+        Raises:
+            StorageError: Nothing was written; the store must be reopened.
+        """
+        self.state.flush(self.log.synced_length)
 
     def write_start(self, seq: int, block: bytes, *, brings_code: bool) -> None:
         """Make a start entry last, and remember where the running code stands.
@@ -195,6 +181,7 @@ class Store:
         if brings_code:
             self.state.set_mark(seq)
         self.write([block])
+        self.index()
 
     def first_and_code(self) -> tuple[Init, str]:
         """Return the log's first entry and the code that its last init or upgrade brought.
