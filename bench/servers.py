@@ -67,7 +67,10 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """True sizes in bytes: what the files say, not the blocks that they take."""
+    """True sizes in bytes: what the files say, not the blocks that they take.
+
+    Without the journal, which has one size while a server runs and none afterwards.
+    """
 
     ledger: int
     index: int
@@ -75,6 +78,7 @@ class Disk:
     @classmethod
     def of(cls, directory: Path) -> Self:
         """Measure a backend's directory."""
-        sizes = {path: path.stat().st_size for path in directory.rglob("*") if path.is_file()}
+        files = [path for path in directory.rglob("*") if path.is_file()]
+        sizes = {path: path.stat().st_size for path in files if path.name != "journal"}
         index = sum(size for path, size in sizes.items() if path.name == "state.db")
         return cls(sum(sizes.values()) - index, index)

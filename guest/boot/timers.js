@@ -2,40 +2,26 @@
 // nothing else is left to do, and no clock moves.
 
 import { WrongRange, WrongType, apply, define, floor, record } from './primordials.js'
+import { makeQueue } from './queue.js'
 
 const DELAY_MAX = 0x7fffffff
 
 export function makeTimers (native, uncaught) {
-  let first = null
+  const queue = makeQueue()
+  const waits = queue.waits
+  const byId = record({})
   let now = 0
   let created = 0
-  let waiting = 0
 
   function insert (timer) {
-    let before = null
-    let after = first
-    while (after !== null && after.due <= timer.due) {
-      before = after
-      after = after.next
-    }
-    timer.next = after
-    if (before === null) first = timer
-    else before.next = timer
-    timer.waits = true
-    waiting++
+    byId[timer.id] = timer
+    queue.add(timer)
   }
 
   function remove (timer) {
-    if (!timer.waits) return
-    timer.waits = false
-    waiting--
-    if (first === timer) {
-      first = timer.next
-      return
-    }
-    let before = first
-    while (before.next !== timer) before = before.next
-    before.next = timer.next
+    if (!waits(timer)) return
+    delete byId[timer.id]
+    queue.remove(timer)
   }
 
   class Timeout {
@@ -46,7 +32,7 @@ export function makeTimers (native, uncaught) {
     unref () { return this }
     hasRef () { return true }
     refresh () {
-      if (this.#timer.waits) {
+      if (waits(this.#timer)) {
         remove(this.#timer)
         this.#timer.due = now + this.#timer.delay
         insert(this.#timer)
@@ -66,11 +52,11 @@ export function makeTimers (native, uncaught) {
 
   function schedule (callback, delay, repeats, args) {
     if (typeof callback !== 'function') throw new WrongType('The callback must be a function')
-    if (waiting >= native.timersMax()) {
+    if (queue.size() >= native.timersMax()) {
       throw new WrongRange('A call may have ' + native.timersMax() + ' timers waiting at once')
     }
     const timer = record({
-      id: ++created, due: now + delay, delay, repeats, callback, args, next: null, waits: false, handle: null
+      id: ++created, due: now + delay, delay, repeats, callback, args, at: -1, turn: 0, handle: null
     })
     timer.handle = new Timeout(timer)
     insert(timer)
@@ -92,9 +78,8 @@ export function makeTimers (native, uncaught) {
     }
     if (typeof handle !== 'number' && typeof handle !== 'string') return
     const id = +handle
-    let timer = first
-    while (timer !== null && timer.id !== id) timer = timer.next
-    if (timer !== null) remove(timer)
+    const timer = byId[id]
+    if (timer !== undefined) remove(timer)
   }
 
   const globals = {
@@ -114,7 +99,7 @@ export function makeTimers (native, uncaught) {
   return {
     // Runs the earliest timer; false when none is left.
     fire () {
-      const timer = first
+      const timer = queue.first()
       if (timer === null) return false
       remove(timer)
       now = timer.due
@@ -130,11 +115,8 @@ export function makeTimers (native, uncaught) {
       return true
     },
     drop () {
-      while (first !== null) {
-        first.waits = false
-        first = first.next
-      }
-      now = waiting = 0
+      for (let timer = queue.first(); timer !== null; timer = queue.first()) remove(timer)
+      now = 0
     }
   }
 }

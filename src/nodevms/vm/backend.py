@@ -178,10 +178,11 @@ class Backend:
         return Logged(seq, block, request, answer, time_ms, executed)
 
     def commit(self, batch: list[Logged], deliver: Deliver) -> bool:
-        """Make a batch last, then answer its callers.
+        """Make a batch last, answer its callers, and bring the index up to it.
 
         Returns:
-            False when writing failed: the callers heard that the outcome is unknown.
+            False when writing failed. If it was the log, the callers heard that the outcome is
+            unknown; if it was the index, they have their answers and the log has the calls.
         """
         try:
             self.store.write([logged.block for logged in batch])
@@ -194,6 +195,11 @@ class Backend:
             deliver([(logged.request, unknown) for logged in batch])
             return False
         deliver([(logged.request, logged.answer) for logged in batch])
+        try:
+            self.store.index()
+        except StorageError as error:
+            self._note(error)
+            return False
         return True
 
     def close(self) -> None:

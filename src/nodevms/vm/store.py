@@ -176,7 +176,14 @@ class Store:
             self.content.sync()
         self.log.append(blocks)
         self.log.sync()
-        self.state.flush(self.log.length)
+
+    def index(self) -> None:
+        """Bring the index of the files up to the synced log; no answer needs to wait for it.
+
+        Raises:
+            StorageError: Nothing was written; the store must be reopened.
+        """
+        self.state.flush(self.log.synced_length)
 
     def write_start(self, seq: int, block: bytes, *, brings_code: bool) -> None:
         """Make a start entry last, and remember where the running code stands.
@@ -187,6 +194,7 @@ class Store:
         if brings_code:
             self.state.set_mark(seq)
         self.write([block])
+        self.index()
 
     def first_and_code(self) -> tuple[Init, str]:
         """Return the log's first entry and the code that its last init or upgrade brought.

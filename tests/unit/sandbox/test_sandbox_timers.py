@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from random import Random
 
 import pytest
 from sandbox_machine import TIME_MS, Machine
@@ -133,3 +134,31 @@ def test_a_promise_kept_from_an_earlier_call_may_be_settled_by_a_later_one(run: 
     assert machine.call("wait").undone
     machine.value("settle", 5)
     assert machine.value("wait") == TIME_MS + 5
+
+
+def test_as_many_timers_as_may_wait_fit_into_a_calls_gas(run: Run) -> None:
+    machine = run("""
+      exports.wait = count => new Promise(resolve => {
+        let fired = 0
+        for (let i = 0; i < count; i++) setTimeout(() => { if (++fired === count) resolve(fired) }, i * 7919 % 1000)
+      })
+    """)
+    assert machine.value("wait", 10_000) == 10_000
+    assert machine.error("wait", 10_001)["name"] == "RangeError"
+
+
+def test_timers_of_any_delays_fire_by_due_time_and_then_by_creation(run: Run) -> None:
+    machine = run("""
+      exports.order = (delays, cleared) => new Promise(resolve => {
+        const fired = []
+        const timers = delays.map((delay, at) => setTimeout(() => fired.push(at), delay))
+        for (const at of cleared) clearTimeout(at % 2 ? timers[at] : +timers[at])
+        setTimeout(() => resolve(fired), 5000)
+      })
+    """)
+    random = Random(1)
+    for count in (1, 2, 3, 10, 100, 500):
+        delays = [random.randrange(1, 40) for _ in range(count)]
+        cleared = random.sample(range(count), count // 3)
+        wanted = sorted(set(range(count)) - set(cleared), key=lambda at: (delays[at], at))
+        assert machine.value("order", delays, cleared) == wanted
