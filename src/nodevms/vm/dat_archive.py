@@ -29,7 +29,8 @@ from nodevms.vm.dat_archive_values import DatArchiveInfo, FileStat
 from nodevms.vm.directory import LOG_PREFIX, Layout
 from nodevms.vm.encodings import check_encoding, decode_content
 from nodevms.vm.entries import Init, decode
-from nodevms.vm.store import FLUSH_ENTRIES, Store, apply_entry
+from nodevms.vm.indexing import FLUSH_ENTRIES, apply_entry
+from nodevms.vm.store import Store
 
 FILE_BYTES_MAX: Final = 256 * 1024 * 1024
 HISTORY_ITEMS_MAX: Final = 1_000

@@ -16,9 +16,10 @@ from nodevms.vm.directory import Description, Layout, read_description
 from nodevms.vm.draft import Draft
 from nodevms.vm.entries import Init, Restart, Start, Upgrade, time_of
 from nodevms.vm.errors import DirectoryError
+from nodevms.vm.indexing import Progress
 from nodevms.vm.limits import Limits, beyond
 from nodevms.vm.script import Script, code_hash
-from nodevms.vm.store import Progress, Store
+from nodevms.vm.store import Store
 
 CLOCK_BACK_MS_MAX: Final = 3_600_000
 TITLE_CHARACTERS_MAX: Final = 200

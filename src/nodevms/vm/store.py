@@ -7,12 +7,10 @@ derived from them and is rebuilt whenever it disagrees.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
-from typing import Final, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from nodevms.archive import FeedContents, State, create_drive, remove_index
-from nodevms.archive.index_file import DAMAGED
 from nodevms.errors import StorageError
 from nodevms.feed import Feed, Journal, KeyPair, dat_url
 from nodevms.feed.sleep import io_errors
@@ -26,13 +24,9 @@ from nodevms.vm.directory import (
     storage_errors,
     write_description,
 )
-from nodevms.vm.entries import Entry, Init, Upgrade, decode, time_of
-from nodevms.vm.entry_changes import changes_of
+from nodevms.vm.entries import Entry, Init, Upgrade, decode
 from nodevms.vm.errors import DirectoryError
-
-FLUSH_ENTRIES: Final = 1000
-
-Progress = Callable[[int, int], None]
+from nodevms.vm.indexing import Progress, open_index
 
 _LOG = logging.getLogger("nodevms.store")
 
@@ -130,24 +124,16 @@ class Store:
             log = _kept(opened, Feed.open(layout.root, LOG_PREFIX, writable=True, files=journal))
             metadata = _kept(opened, Feed.open(layout.metadata, "", writable=True))
             content = _kept(opened, Feed.open(layout.content, "", writable=True, files=journal))
+            _check_keys(layout, description, log, metadata)
             store = cls(
                 layout,
                 lock,
                 log=log,
                 metadata=metadata,
                 content=content,
-                state=_kept(opened, _open_state(layout)),
+                state=_kept(opened, open_index(layout, log, progress)),
                 journal=journal,
             )
-            opened.callback(store._close_state)  # perhaps another one than that
-            store._check_keys(description)
-            try:
-                store._catch_up(progress)
-            except StorageError as error:
-                if error.code != DAMAGED:
-                    raise
-                store._remake_index()
-                store._catch_up(progress)
             store._begin_journal()
             opened.pop_all()
         return store
@@ -211,11 +197,6 @@ class Store:
         """Read one entry of the log."""
         return decode(self.log.get(seq))
 
-    def entries(self, start: int, end: int | None = None) -> Iterator[Entry]:
-        """Read entries in order."""
-        for block in self.log.get_many(start, self.log.length if end is None else end):
-            yield decode(block)
-
     def distrust_index(self) -> None:
         """Have the index made again by the next start, because damage was found in it."""
         self._index_is_damaged = True
@@ -238,69 +219,16 @@ class Store:
         with io_errors("make", self.layout.journal):
             self._journal.begin()
 
-    def _close_state(self) -> None:
-        self.state.close()
 
-    def _remake_index(self) -> None:
-        self.state.close()
-        remove_index(self.layout.state)
-        self.state = State.open(self.layout.state)
-
-    def _check_keys(self, description: Description) -> None:
-        if (self.log.key.hex(), self.metadata.key.hex()) != (
-            description.call_log,
-            description.files,
-        ):
-            raise DirectoryError(
-                f"the feeds in {self.layout.root} are not those that backend.json names",
-                code="directory-foreign",
-            )
-        if self.log.length == 0:
-            raise StorageError(
-                f"the call log in {self.layout.root} is empty", fatal=True, code="feed-damaged"
-            )
-
-    def _catch_up(self, progress: Progress | None) -> None:
-        state, length = self.state, self.log.length
-        if not self._agrees(state.seq):
-            state.reset()
-        for seq, entry in enumerate(self.entries(state.seq), state.seq):
-            apply_entry(state, seq, entry)
-            if seq % FLUSH_ENTRIES == FLUSH_ENTRIES - 1:
-                state.flush(seq + 1)
-                if progress is not None:
-                    progress(seq + 1, length)
-        state.flush(length)
-
-    def _agrees(self, seq: int) -> bool:
-        if seq == 0:
-            return True
-        if seq > self.log.length:
-            return False
-        result, mark = self.entry(seq - 1).result, self.state.mark
-        if mark >= seq or not isinstance(self.entry(mark), Init | Upgrade):
-            return False
-        return self.state.version == result.filesVersion and (
-            not isinstance(result.filesRoot, str) or result.filesRoot == self.state.root.hex()
+def _check_keys(layout: Layout, description: Description, log: Feed, metadata: Feed) -> None:
+    if (log.key.hex(), metadata.key.hex()) != (description.call_log, description.files):
+        raise DirectoryError(
+            f"the feeds in {layout.root} are not those that backend.json names",
+            code="directory-foreign",
         )
-
-
-def apply_entry(state: State, seq: int, entry: Entry) -> None:
-    """Make an entry's changes to a state that reflects all entries before it.
-
-    Raises:
-        InvalidChangesError: They do not follow from it.
-        StorageError: They do not lead to the state root that the entry names.
-    """
-    root = state.apply(seq + 1, changes_of(entry), time_of(entry))
-    if isinstance(entry, Init | Upgrade):
-        state.set_mark(seq)
-    wanted = entry.result.filesRoot
-    if isinstance(wanted, str) and root.hex() != wanted:
+    if log.length == 0:
         raise StorageError(
-            f"entry {seq} of the call log does not lead to the state root that it names",
-            fatal=True,
-            code="log-damaged",
+            f"the call log in {layout.root} is empty", fatal=True, code="feed-damaged"
         )
 
 
@@ -315,17 +243,3 @@ def _kept(opened: ExitStack, part: _Part) -> _Part:
     """Have a part closed if opening the others fails."""
     opened.callback(part.close)
     return part
-
-
-def _open_state(layout: Layout) -> State:
-    try:
-        return State.open(layout.state)
-    except StorageError as error:
-        if error.code != DAMAGED:
-            raise StorageError(
-                f"{layout.state}: {error}",
-                code=error.code,
-                hint="It is derived from the call log: remove it, and it is made again.",
-            ) from error
-        remove_index(layout.state)
-        return State.open(layout.state)
