@@ -112,7 +112,7 @@ class VM:
         self._queue_max = queue_max
         self._deployment = Deployment(
             script=self.script,
-            directory=Path(dir).absolute(),
+            directory=_absolute(dir),
             title=title,
             debug=debug,
             upgrade=upgrade,
@@ -297,3 +297,7 @@ class VM:
         if fatal:
             self._loop.call_soon_threadsafe(self._failure.set_result, error)
         return fatal
+
+
+def _absolute(path: Path | str) -> Path:
+    return Path(path).absolute()
