@@ -2,19 +2,24 @@
 
     python bench/compare.py ../other/src [--rounds 8] [--script counter] [--in-flight 1 32 256]
 
-A machine that others use too gives figures that wander; the ratio of two servers that take turns,
-a second each, wanders much less. Prints the median of the rounds' ratios.
+A machine that others use too gives figures that wander; the ratio of two servers that take turns
+wanders much less. Each round has a random order and a pause before each turn, because a server
+still publishes when its turn is over. Prints the median of the rounds' ratios.
 """
 
 from __future__ import annotations
 
 import argparse
+import random
 import statistics
 import tempfile
+import time
 from pathlib import Path
 
-from load import our_client
+from load import Run, our_client
 from servers import ROOT, Server
+
+PAUSE_S = 0.4
 
 
 def main() -> None:
@@ -43,12 +48,20 @@ def main() -> None:
                 Server(arguments.script, place / f"b{in_flight}", {"PYTHONPATH": sources[1]}) as b,
             ):
                 runs = [
-                    [our_client(s, in_flight, seconds=arguments.seconds) for s in (a, b)]
-                    for _ in range(arguments.rounds)
+                    turns([a, b], in_flight, arguments.seconds) for _ in range(arguments.rounds)
                 ]
             what = f"{arguments.script}, {in_flight} in flight"
             show(f"{what}, calls/s", [[run.calls_s for run in pair] for pair in runs])
             show(f"{what}, CPU ms", [[run.cpu_ms for run in pair] for pair in runs])
+
+
+def turns(servers: list[Server], in_flight: int, seconds: float) -> list[Run]:
+    """Run each server once, in any order, and return the runs in the servers' order."""
+    runs = {}
+    for number in random.sample(range(len(servers)), len(servers)):
+        time.sleep(PAUSE_S)
+        runs[number] = our_client(servers[number], in_flight, seconds=seconds)
+    return [runs[number] for number in range(len(servers))]
 
 
 def show(what: str, pairs: list[list[float]]) -> None:
