@@ -202,7 +202,9 @@ class FeedFiles:
     ) -> None:
         """Write a batch: data, tree and bitfield first, then the signature that vouches for it.
 
-        An empty signature is not written (in the middle of a batch that comes in parts).
+        An empty signature is not written (in the middle of a batch that comes in parts). Nor is a
+        node that a later batch will complete: so but for the bitfield no place is ever written with
+        two values, and writing an older batch once more takes nothing from a later one.
         """
         data = b"".join(blocks)
         if data:
@@ -213,7 +215,8 @@ class FeedFiles:
                 first, nodes = index, [stored, *nodes]
             else:
                 self.tree.write(HEADER_BYTES + NODE_BYTES * index, stored)
-        self.tree.write(HEADER_BYTES + NODE_BYTES * first, b"".join(nodes))
+        for index, run in _complete(first, nodes):
+            self.tree.write(HEADER_BYTES + NODE_BYTES * index, run)
         start, end = growth.first // 2, growth.first // 2 + len(blocks)
         if self.bitfield is not None:
             for offset, changed in bitfield.changes(start, end):
@@ -230,3 +233,17 @@ class FeedFiles:
         """Close every file."""
         while self._open:
             self._open.pop().close()
+
+
+def _complete(first: int, nodes: list[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Yield (index, bytes) of each run of nodes between those that are not complete."""
+    at = 0
+    while True:
+        try:
+            end = nodes.index(NO_NODE, at)
+        except ValueError:
+            yield first + at, b"".join(nodes[at:])
+            return
+        if end > at:
+            yield first + at, b"".join(nodes[at:end])
+        at = end + 1

@@ -202,7 +202,7 @@ class Store:
         self._index_is_damaged = True
 
     def close(self) -> None:
-        """Close all files and give the lock back."""
+        """Close all files and give the lock back, whatever the disk says to it."""
         try:
             self._journal.end()
         except OSError as error:
@@ -210,10 +210,13 @@ class Store:
         with suppress(StorageError):  # what the index lacks is read from the log again
             self.state.flush(self.log.synced_length, force=True)
         for part in (self.state, self.log, self.metadata, self.content):
-            part.close()
-        if self._index_is_damaged:
-            remove_index(self.layout.state)
-        self._lock.release()
+            with suppress(StorageError):  # all that matters was synced
+                part.close()
+        try:
+            if self._index_is_damaged:
+                remove_index(self.layout.state)
+        finally:
+            self._lock.release()
 
     def _begin_journal(self) -> None:
         with io_errors("make", self.layout.journal):

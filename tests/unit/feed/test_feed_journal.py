@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from random import Random
 
 import pytest
-from behind_journal import CONTENT, JOURNAL, LOG, NAMES, Behind, journal
+from behind_journal import CONTENT, JOURNAL, LOG, LOG_KEYS, NAMES, Behind, journal
 from power import Disk, PowerLostError
 
 from nodevms.errors import StorageError
-from nodevms.feed import Feed, FeedDamagedError, Journal
+from nodevms.feed import Feed, FeedDamagedError, Journal, audit_feed
 from nodevms.feed.sleep import feed_path
 
 FIRST_RECORD = 512
@@ -263,3 +264,16 @@ def test_a_journal_is_private(tmp_path: Path) -> None:
     made.begin()
     assert (tmp_path / "journal").stat().st_mode & 0o777 == 0o600
     made.end()
+
+
+def test_a_batch_that_only_the_files_have_is_whole_beside_the_journals_older_ones() -> None:
+    for sizes in product((1, 2, 3, 5), repeat=3):
+        disk = Disk()
+        feeds = Behind.create(disk)
+        *synced, last = ([b"entry %d" % number] * size for number, size in enumerate(sizes))
+        for blocks in synced:
+            feeds.write([], blocks)
+        feeds.log.append(last)  # and the process is killed here
+        judged = journal(disk, 1 << 16).redone()
+        assert audit_feed(*LOG, LOG_KEYS.public, files=judged).length == sum(sizes)
+        assert Behind.open(disk).log.length == sum(sizes)
