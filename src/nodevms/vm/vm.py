@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from nodevms.errors import NodeVMSError, StorageError, UsageError
+from nodevms.errors import NodeVMSError, UsageError
 from nodevms.feed import Feed
 from nodevms.sandbox import Engine
 from nodevms.vm.admission import check_arguments
@@ -24,14 +23,11 @@ from nodevms.vm.directory import LOG_PREFIX
 from nodevms.vm.errors import BackendClosedError, UnknownMethodError
 from nodevms.vm.exports import Exports
 from nodevms.vm.limits import Limits
+from nodevms.vm.recovery import Recovery
 from nodevms.vm.requests import Answer, Method, Outcome, Request
 from nodevms.vm.running import QUEUE_CEILING, QUEUE_MAX, Running, open_running, resolve
 from nodevms.vm.script import Script
 from nodevms.vm.system import clock_ms, fresh_seed
-
-RECOVERY_PAUSES_S: Final = (0.0, 0.5, 1.0, 2.0, 5.0)
-
-_LOG = logging.getLogger("nodevms.vm")
 
 
 class VM:
@@ -67,11 +63,7 @@ class VM:
         self._clock = clock
         self._seeds = seeds
         self._console = Console(script_log or logging.getLogger("nodevms.script"), time.monotonic)
-        self._running: Running | None = None
-        self._deployment: Deployment | None = None
-        self._lock = threading.Lock()
-        self._closing = False
-        self._queue_max = QUEUE_MAX
+        self._recovery: Recovery | None = None
         self.exports: Final = Exports(lambda: self.methods, self.call)
 
     async def deploy(
@@ -102,15 +94,14 @@ class VM:
             StorageError: The directory is locked, damaged or not writable.
             UsageError: A limit is out of range.
         """
-        if self._running is not None:
+        if self._recovery is not None:
             raise UsageError("this VM is deployed already")
         if not 1 <= queue_max <= QUEUE_CEILING:
             raise UsageError(
                 f"the queue is {queue_max:,} calls long; allowed are 1 to {QUEUE_CEILING:,}",
                 code="limits",
             )
-        self._queue_max = queue_max
-        self._deployment = Deployment(
+        deployment = Deployment(
             script=self.script,
             directory=_absolute(dir),
             title=title,
@@ -119,9 +110,18 @@ class VM:
             limits=limits or Limits(),
             progress=progress,
         )
-        self._loop = asyncio.get_running_loop()
-        self._failure = self._loop.create_future()
-        self._running = await self._loop.run_in_executor(None, self._begin)
+        loop = asyncio.get_running_loop()
+
+        def deliver(outcomes: Sequence[tuple[Request, Outcome]]) -> None:
+            loop.call_soon_threadsafe(resolve, outcomes)
+
+        def begin(failed: Callable[[Exception], None]) -> Running:
+            surroundings = self._surroundings()
+            return open_running(deployment, surroundings, deliver, failed, queue_max=queue_max)
+
+        recovery = Recovery(begin, loop)
+        await recovery.start()
+        self._recovery = recovery
 
     def call(
         self, method: str, arguments: bytes, caller: str | None = None
@@ -164,15 +164,15 @@ class VM:
         Returns:
             Why. After other failures, such as a full disk, it goes on by itself.
         """
-        return await asyncio.shield(self._failure)
+        if self._recovery is None:
+            raise BackendClosedError("the backend is not running")
+        return await self._recovery.failure()
 
     async def close(self) -> None:
         """Answer and log every accepted call, publish the files, and close the directory."""
-        with self._lock:
-            self._closing = True
-            running, self._running = self._running, None
-        if running is not None:
-            await self._loop.run_in_executor(None, running.close)
+        recovery, self._recovery = self._recovery, None
+        if recovery is not None:
+            await recovery.close()
 
     @property
     def methods(self) -> tuple[Method, ...]:
@@ -241,62 +241,19 @@ class VM:
             "content": (store.content, layout.content, ""),
         }
 
-    def _require(self) -> Running:
-        if self._running is None:
-            raise BackendClosedError("the backend is not running")
-        return self._running
+    @property
+    def _running(self) -> Running | None:
+        return None if self._recovery is None else self._recovery.running
 
-    def _begin(self) -> Running:
-        deployment = self._deployment
-        if deployment is None:
-            raise UsageError("this VM was not deployed")
+    def _require(self) -> Running:
+        if (running := self._running) is None:
+            raise BackendClosedError("the backend is not running")
+        return running
+
+    def _surroundings(self) -> Surroundings:
         if self._engine is None:
             self._engine = Engine()
-        surroundings = Surroundings(self._engine, self._clock, self._seeds, self._console)
-        return open_running(
-            deployment, surroundings, self._deliver, self._recover, queue_max=self._queue_max
-        )
-
-    def _deliver(self, outcomes: Sequence[tuple[Request, Outcome]]) -> None:
-        self._loop.call_soon_threadsafe(resolve, outcomes)
-
-    def _recover(self, error: Exception) -> None:
-        """Open the directory again after a failed write or a broken engine."""
-        with self._lock:
-            running, self._running = self._running, None
-            if self._closing or running is None:
-                return
-        _LOG.error("the backend stopped: %s", running.backend.failure or error)
-        threading.Thread(target=self._reopen, args=(running,), name="nodevms-recovery").start()
-
-    def _reopen(self, running: Running) -> None:
-        running.close()
-        if self._give_up(running.backend.failure):
-            return
-        attempt = 0
-        while not self._closing:
-            time.sleep(RECOVERY_PAUSES_S[min(attempt, len(RECOVERY_PAUSES_S) - 1)])
-            attempt += 1
-            try:
-                reopened = self._begin()
-            except NodeVMSError as error:
-                _LOG.error("opening the backend again failed: %s", error)
-                if self._give_up(error):
-                    return
-                continue
-            with self._lock:
-                if not self._closing:
-                    self._running = reopened
-                    _LOG.warning("the backend runs again, in a new epoch")
-                    return
-            reopened.close()
-
-    def _give_up(self, error: NodeVMSError | None) -> bool:
-        """Tell those who wait for it of a failure that no new start can mend."""
-        fatal = isinstance(error, StorageError) and error.fatal
-        if fatal:
-            self._loop.call_soon_threadsafe(self._failure.set_result, error)
-        return fatal
+        return Surroundings(self._engine, self._clock, self._seeds, self._console)
 
 
 def _absolute(path: Path | str) -> Path:
