@@ -18,7 +18,6 @@ from contextlib import nullcontext
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
-from types import TracebackType
 from typing import Self
 
 from nodevms.archive.changes import check_changes
@@ -83,12 +82,7 @@ class State(StateReader):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def apply(self, length: int, changes: Sequence[Change], time_ms: int) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from tempfile import SpooledTemporaryFile
-from types import TracebackType
 from typing import Self
 
 from nodevms.archive.contents import cut
@@ -72,10 +71,5 @@ class TemporaryContents:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()

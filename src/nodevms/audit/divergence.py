@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nodevms.errors import CouldNotCheckError, ProvedFalseError
+from nodevms.errors import CouldNotCheckError, NodeVMSError, ProvedFalseError
 from nodevms.vm.entries import Call, Entry
 
 SHOWN_CHARACTERS_MAX = 300
@@ -29,12 +29,12 @@ class Divergence:
     found: str
 
 
-class EntryFalseError(ProvedFalseError):
-    """Something is false, and it is known with which entry of the call log that begins.
+class _EntryError(NodeVMSError):
+    """Known to begin at one entry of the call log.
 
     Attributes:
         entry: The entry, or None where no one entry can be named.
-        block: The block of another feed, where the wrong bytes are those of a block.
+        block: The block of another feed, where it is one that is wrong or cannot be checked.
     """
 
     block: int | None = None
@@ -51,26 +51,12 @@ class EntryFalseError(ProvedFalseError):
         self.entry = entry
 
 
-class EntryUncheckedError(CouldNotCheckError):
-    """The check could not go on, and it is known at which entry of the call log.
+class EntryFalseError(_EntryError, ProvedFalseError):
+    """Something is false, and ``entry`` is where that begins."""
 
-    Attributes:
-        entry: The entry, or None where no one entry can be named.
-        block: The block of another feed, where it is one that cannot be checked.
-    """
 
-    block: int | None = None
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        entry: int | None,
-        code: str | None = None,
-        hint: str | None = None,
-    ) -> None:
-        super().__init__(message, code=code, hint=hint)
-        self.entry = entry
+class EntryUncheckedError(_EntryError, CouldNotCheckError):
+    """The check could not go on, and ``entry`` is where it stopped."""
 
 
 class DivergenceError(EntryFalseError):

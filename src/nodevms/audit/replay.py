@@ -30,6 +30,7 @@ from nodevms.feed import dat_url
 from nodevms.json_text import deeper_than
 from nodevms.sandbox import Engine, EngineFaultError
 from nodevms.vm import entries as log
+from nodevms.vm.callers import is_key_shaped
 from nodevms.vm.entries import Call, Entry, Init, Start, Upgrade
 from nodevms.vm.execution import Executed, Execution, StartHook
 from nodevms.vm.limits import CEILINGS, Limits, beyond
@@ -39,7 +40,6 @@ STARTS_MAX: Final = 100_000
 """A report lists all starts; no honest backend has so many."""
 
 _SEED: Final = re.compile(r"[0-9a-f]{16}\Z")
-_KEY_SHAPED: Final = re.compile(r"[0-9a-fA-F]{64}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +227,7 @@ class Replay:
             raise diverged(seq, what, "methodName", "an exported function", call.methodName)
         if call.userId is not None and not self.debug:
             raise diverged(seq, what, "userId", "nobody, for the call is not signed", call.userId)
-        if call.userId is not None and _KEY_SHAPED.match(call.userId):
+        if call.userId is not None and is_key_shaped(call.userId):
             raise diverged(seq, what, "userId", "no key, for the call is not signed", call.userId)
         arguments = bytes(call.args)
         if (

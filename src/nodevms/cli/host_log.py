@@ -12,7 +12,6 @@ import os
 import threading
 from collections import deque
 from datetime import UTC, datetime
-from types import TracebackType
 from typing import Final, Self
 
 WAITING_BYTES_MAX: Final = 4 * 1024 * 1024
@@ -81,12 +80,7 @@ class HostLog(logging.Handler):
         logging.getLogger().addHandler(self)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         logging.getLogger().removeHandler(self)
         self.close()
 

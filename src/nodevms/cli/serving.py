@@ -51,7 +51,6 @@ async def serve(settings: Serving, announce: Announce) -> None:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     from nodevms.rpc import Limits as ServerLimits
     from nodevms.rpc import RPCServer
-    from nodevms.rpc.doors import feed_routes
     from nodevms.vm.vm import VM
 
     vm = VM(settings.script)
@@ -61,7 +60,6 @@ async def serve(settings: Serving, announce: Announce) -> None:
         port=settings.port,
         allow_origins=settings.origins,
         limits=ServerLimits(arguments_bytes_max=settings.limits.args_bytes),
-        routes={"/": feed_routes(lambda: vm.feeds)},
     )
     stopping = Stopping(lambda: server.pending, vm.refuse_waiting)
     try:

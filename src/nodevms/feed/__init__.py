@@ -6,11 +6,10 @@ from nodevms.feed.errors import (
     FeedFalseError,
     FeedIOError,
     FeedUncheckedError,
-    ForkError,
 )
 from nodevms.feed.feed import BATCH_BLOCKS_MAX, BATCH_BYTES_MAX, BLOCK_BYTES_MAX, Feed
 from nodevms.feed.files import FileSystem, OSFiles, RandomAccessFile
-from nodevms.feed.heads import EMPTY_HEAD, Head, check_extends, verify_head
+from nodevms.feed.heads import EMPTY_HEAD, ForkError, Head, check_extends, verify_head
 from nodevms.feed.journal import Journal
 from nodevms.feed.keys import KeyPair, dat_url, discovery_key, parse_dat_url, verify_signature
 from nodevms.feed.merkle import Node, root_hash

@@ -9,8 +9,6 @@ from nodevms.errors import CouldNotCheckError, ProvedFalseError, StorageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nodevms.feed.heads import Head
-
 
 class FeedFalseError(ProvedFalseError):
     """Bytes of a feed contradict its key: a changed block, tree node or signature.
@@ -57,22 +55,6 @@ class FeedUncheckedError(CouldNotCheckError):
         super().__init__(message, code=code, hint=hint)
         self.file = file
         self.block = block
-
-
-class ForkError(ProvedFalseError):
-    """Two signed heads of one key contradict each other.
-
-    Attributes:
-        old: The head that was known before.
-        new: The longer head that does not have the old roots as its beginning.
-    """
-
-    code = "feed-fork"
-
-    def __init__(self, message: str, *, old: Head, new: Head) -> None:
-        super().__init__(message)
-        self.old = old
-        self.new = new
 
 
 class FeedIOError(StorageError):

@@ -26,8 +26,6 @@ from nodevms.feed.opening import create_files, open_files
 from nodevms.feed.reader import FeedReader
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from nodevms.feed.files import FileSystem
     from nodevms.feed.sleep import FeedFiles
 
@@ -200,12 +198,7 @@ class Feed(FeedReader):
     def __enter__(self) -> Feed:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _refuse_when_poisoned(self) -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nodevms.errors import LocalProtocolError
+from nodevms.errors import LocalProtocolError, ProvedFalseError
 from nodevms.feed import flat_tree
-from nodevms.feed.errors import FeedFalseError, ForkError
+from nodevms.feed.errors import FeedFalseError
 from nodevms.feed.keys import verify_signature
 from nodevms.feed.merkle import Node, parent_node, root_hash
 
@@ -39,6 +39,22 @@ class Head:
 
 
 EMPTY_HEAD = Head(0, 0, (), b"")
+
+
+class ForkError(ProvedFalseError):
+    """Two signed heads of one key contradict each other.
+
+    Attributes:
+        old: The head that was known before.
+        new: The longer head that does not have the old roots as its beginning.
+    """
+
+    code = "feed-fork"
+
+    def __init__(self, message: str, *, old: Head, new: Head) -> None:
+        super().__init__(message)
+        self.old = old
+        self.new = new
 
 
 def verify_head(key: bytes, head: Head) -> None:

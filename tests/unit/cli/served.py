@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from nodevms.rpc import Backend, RPCServer
-from nodevms.rpc.doors import feed_routes
 from nodevms.vm import VM
 
 T = TypeVar("T")
@@ -50,8 +49,7 @@ class Serving:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 
     def start(self, backend: Backend) -> None:
-        routes = {"/": feed_routes(lambda: backend.feeds)} if isinstance(backend, VM) else None
-        self._server = RPCServer({"/": backend}, port=self.port, routes=routes)
+        self._server = RPCServer({"/": backend}, port=self.port)
         self.wait(self._server.start())
         self.port = self._server.port
 
