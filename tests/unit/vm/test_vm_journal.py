@@ -10,6 +10,7 @@ import pytest
 from nodevms.audit.verifier import Verifier
 from nodevms.errors import CouldNotCheckError, ProvedFalseError, StorageError
 from nodevms.sandbox import Engine
+from nodevms.vm.directory import Layout, WriterLock
 from nodevms.vm.vm import VM
 
 SCRIPT = """
@@ -60,6 +61,17 @@ async def test_a_directory_is_judged_with_what_its_journal_has(
     files = {path: path.read_bytes() for path in left.rglob("*") if path.is_file()}
     assert Verifier(engine).verify(left).calls == 7
     assert {path: path.read_bytes() for path in left.rglob("*") if path.is_file()} == files
+
+
+async def test_a_start_that_has_not_redone_its_journal_yet_hides_nothing(
+    tmp_path: Path, engine: Engine
+) -> None:
+    left = await died(tmp_path, engine)
+    lock = WriterLock(Layout(left))
+    try:
+        assert Verifier(engine).verify(left).calls == 7
+    finally:
+        lock.release()
 
 
 async def test_a_journal_excuses_no_other_damage(tmp_path: Path, engine: Engine) -> None:
