@@ -67,6 +67,7 @@ class FeedContents:
         self._staged: list[bytes] = []
         self._committing: list[bytes] = []
         self._first = feed.length
+        self._appended_bytes = 0
         self._cache: Cache[int, bytes] = Cache(cache_blocks_max)
 
     @property
@@ -75,10 +76,16 @@ class FeedContents:
         with self._lock:
             return self._first + len(self._committing) + len(self._staged)
 
+    @property
+    def appended_bytes(self) -> int:
+        """Bytes of all contents that were ever appended to this object."""
+        return self._appended_bytes
+
     def append(self, data: bytes) -> int:
         """Stage a content and return the index that its first block will have."""
         blocks = cut(data)
         with self._lock:
+            self._appended_bytes += len(data)
             index = self._first + len(self._committing) + len(self._staged)
             self._staged += blocks
         return index

@@ -16,7 +16,6 @@ from nodevms.audit.deadline import OutOfTimeError
 from nodevms.audit.divergence import EntryFalseError, EntryUncheckedError
 from nodevms.errors import CouldNotCheckError, NodeVMSError, ProvedFalseError, StorageError
 from nodevms.feed import Feed, FileSystem, Head, audit_feed
-from nodevms.feed.files import OSFiles
 from nodevms.feed.keys import PUBLIC_KEY_BYTES
 from nodevms.feed.recovery import torn_after
 from nodevms.feed.sleep import FeedFiles
@@ -74,14 +73,16 @@ def open_checked(
         CouldNotCheckError: Bytes are missing or cannot be read.
     """
     try:
-        if is_locked(place.layout):
-            return _in_use(place, seen, pause)
-        try:
-            return _at_rest(place, seen, place.layout.open_journal().redone())
-        except (ProvedFalseError, CouldNotCheckError):
-            if is_locked(place.layout):  # a backend was started meanwhile
-                return _in_use(place, seen, pause)
-            raise
+        for _ in range(_LOOKS_MAX):
+            found = _last_writer(place.layout)
+            if is_locked(place.layout):
+                break
+            try:
+                return _at_rest(place, seen, place.layout.open_journal().redone())
+            except (ProvedFalseError, CouldNotCheckError, StorageError):
+                if not is_locked(place.layout) and _last_writer(place.layout) == found:
+                    raise  # nobody wrote to it meanwhile
+        return _in_use(place, seen, pause)
     except OutOfTimeError:
         raise
     except (OSError, StorageError) as error:
@@ -91,33 +92,47 @@ def open_checked(
 
 
 def _in_use(place: Place, seen: BytesSeen, pause: Callable[[float], None]) -> tuple[Feed, Head]:
-    """Check a feed while its writer goes on.
+    """Check a feed while its writer goes on, or while it begins with what a crash left.
 
     A signature is written after everything that it covers, so whatever was signed when we looked
-    is whole, but for the instant in which a signature itself is half there.
+    is whole, but for the instant in which a signature itself is half there. What only the journal
+    has until the writer has redone it was signed and synced as well.
     """
     key = _key(place)
+    files: FileSystem | None = None
     for look in range(_LOOKS_MAX):
         if look:
             pause(_PAUSE_S)
-        signed = _signed_length(place)
         try:
-            feed = Feed.open(place.directory, place.prefix, writable=False)
-        except StorageError:
+            files = place.layout.open_journal().redone()
+            signed = _signed_length(place, files)
+            feed = Feed.open(place.directory, place.prefix, writable=False, files=files)
+        except StorageError as error:
+            failure = error
             continue
         if feed.length < signed:
             feed.close()
             continue
         try:
-            return feed, _audit(place, seen, key, length=feed.length, exact=False)
+            return feed, _audit(place, seen, key, length=feed.length, exact=False, files=files)
         except BaseException:
             feed.close()
             raise
+    if files is None:  # the journal itself cannot be read
+        raise failure
     # It stays so: the last batch is not one that is being written.
-    _audit(place, seen, key, length=signed, exact=False)
+    _audit(place, seen, key, length=_signed_length(place, files), exact=False, files=files)
     raise CouldNotCheckError(
         "it changes faster than it can be looked at", code="feed-busy", hint="Try again."
     )
+
+
+def _last_writer(layout: Layout) -> tuple[int, bytes]:
+    """Return what tells one writer of a directory from the next: each writes into the lock."""
+    try:
+        return layout.lock.stat().st_mtime_ns, layout.lock.read_bytes()
+    except FileNotFoundError:
+        return 0, b""
 
 
 def _at_rest(place: Place, seen: BytesSeen, files: FileSystem) -> tuple[Feed, Head]:
@@ -200,8 +215,8 @@ def _key(place: Place) -> bytes:
     return key
 
 
-def _signed_length(place: Place) -> int:
-    files = FeedFiles(OSFiles(), place.directory, place.prefix)
+def _signed_length(place: Place, file_system: FileSystem) -> int:
+    files = FeedFiles(file_system, place.directory, place.prefix)
     try:
         return files.signed_length()
     finally:

@@ -8,17 +8,20 @@ type, and no JSON text has a newline inside.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
 from nodevms.cli.info_facts import describe
 from nodevms.errors import CouldNotCheckError, NodeVMSError, ProvedFalseError, UsageError
 from nodevms.feed import Feed, dat_url
+from nodevms.feed.files import RandomAccessFile
 from nodevms.sandbox import Engine, Export, Meter, Operation, Sandbox
 from nodevms.sandbox import Limits as SandboxLimits
 from nodevms.vm.directory import LOG_PREFIX, Layout, is_locked
 from nodevms.vm.engine_thread import on_engine_thread
 from nodevms.vm.entries import Call, Entry, Init, Upgrade, decode
+from nodevms.vm.reading import readable_files
 
 CHUNK_BYTES: Final = 1024 * 1024
 _STARTS: Final = (b'\n{"type":"restart"', b'\n{"type":"upgrade"')
@@ -38,11 +41,13 @@ def of_directory(directory: Path) -> dict[str, object]:
             f"{directory} holds no backend",
             hint="Name the directory that `nodevms exec` printed, or a server's address.",
         )
-    with Feed.open(directory, LOG_PREFIX, writable=False) as log:
+    files = readable_files(Layout(directory))
+    with Feed.open(directory, LOG_PREFIX, writable=False, files=files) as log:
         if log.synced_length == 0:
             raise CouldNotCheckError(f"{directory}: the call log is empty")
-        epoch = _last_of(log, directory, _STARTS) or 0
-        upgraded = _last_of(log, directory, _STARTS[1:]) or 0
+        with closing(files.open(directory / f"{LOG_PREFIX}data")) as data:
+            epoch = _last_of(log, data, _STARTS) or 0
+            upgraded = _last_of(log, data, _STARTS[1:]) or 0
         first, last = _entry(log, 0), _entry(log, log.synced_length - 1)
         start, script = _entry(log, epoch), _entry(log, upgraded)
         entries, key = log.synced_length, log.key
@@ -70,33 +75,31 @@ def _entry(log: Feed, seq: int) -> Entry:
         raise CouldNotCheckError(f"entry {seq}: {error}") from error
 
 
-def _last_of(log: Feed, directory: Path, beginnings: Sequence[bytes]) -> int | None:
+def _last_of(log: Feed, data: RandomAccessFile, beginnings: Sequence[bytes]) -> int | None:
     """Return the seq of the last entry with one of these beginnings; None if there is none."""
-    for offset in _offsets_backwards(
-        directory / f"{LOG_PREFIX}data", log.synced_head().byte_length, beginnings
-    ):
+    for offset in _offsets_backwards(data, log.synced_head().byte_length, beginnings):
         seq = _seq_at(log, offset)
         if seq is not None:
             return seq
     return None
 
 
-def _offsets_backwards(path: Path, end: int, beginnings: Sequence[bytes]) -> Iterator[int]:
+def _offsets_backwards(
+    data: RandomAccessFile, end: int, beginnings: Sequence[bytes]
+) -> Iterator[int]:
     """Yield where lines with one of these beginnings are in a file, the last one first."""
     overlap = max(map(len, beginnings)) - 1
-    with path.open("rb") as file:
-        while end > 0:
-            start = max(0, end - CHUNK_BYTES)
-            file.seek(start)
-            chunk = file.read(end - start + overlap)
-            limit = end - start  # a match that begins later was in the chunk before
-            while limit > 0:
-                found = max(chunk.rfind(text, 0, limit - 1 + len(text)) for text in beginnings)
-                if found < 0:
-                    break
-                yield start + found + 1
-                limit = found
-            end = start
+    while end > 0:
+        start = max(0, end - CHUNK_BYTES)
+        chunk = data.read_at(start, end - start + overlap)
+        limit = end - start  # a match that begins later was in the chunk before
+        while limit > 0:
+            found = max(chunk.rfind(text, 0, limit - 1 + len(text)) for text in beginnings)
+            if found < 0:
+                break
+            yield start + found + 1
+            limit = found
+        end = start
 
 
 def _seq_at(log: Feed, offset: int) -> int | None:

@@ -49,26 +49,31 @@ class RedoneFiles:
 
 
 class _RedoneFile:
-    """One file with the pages that the journal writes to laid over it."""
+    """One file with the journal's writes laid over it, and nothing else remembered of it.
 
-    __slots__ = ("_end", "_file", "_pages")
+    So of a file that is being written, what the journal did not have yet is read as it is now.
+    """
+
+    __slots__ = ("_end", "_file", "_laid")
 
     def __init__(self, file: RandomAccessFile, writes: Iterable[Write]) -> None:
         self._file = file
-        self._pages: dict[int, bytearray] = {}
         self._end = 0
+        # For each page the parts of writes in it, in order: offset and bytes.
+        self._laid: dict[int, list[tuple[int, memoryview]]] = {}
         for write in writes:
-            self._lay(write.offset, write.data)
+            self._end = max(self._end, write.offset + len(write.data))
+            self._lay(write.offset, memoryview(write.data))
 
     def read_at(self, offset: int, size: int) -> bytes:
         size = max(0, min(size, self.size() - offset))
         data = bytearray(self._file.read_at(offset, size).ljust(size, b"\x00"))
-        for number in range(offset // _PAGE_BYTES, -(-(offset + size) // _PAGE_BYTES)):
-            page = self._pages.get(number)
-            if page is not None:
-                start = number * _PAGE_BYTES
-                first, last = max(start, offset), min(start + _PAGE_BYTES, offset + size)
-                data[first - offset : last - offset] = page[first - start : last - start]
+        end = offset + size
+        for number in range(offset // _PAGE_BYTES, -(-end // _PAGE_BYTES)):
+            for start, part in self._laid.get(number, ()):
+                first, last = max(start, offset), min(start + len(part), end)
+                if first < last:
+                    data[first - offset : last - offset] = part[first - start : last - start]
         return bytes(data)
 
     def write_at(self, offset: int, data: bytes) -> None:
@@ -86,14 +91,10 @@ class _RedoneFile:
     def close(self) -> None:
         self._file.close()
 
-    def _lay(self, offset: int, data: bytes) -> None:
-        self._end = max(self._end, offset + len(data))
+    def _lay(self, offset: int, data: memoryview) -> None:
         at = 0
         while at < len(data):
             number, start = divmod(offset + at, _PAGE_BYTES)
-            if number not in self._pages:
-                below = self._file.read_at(number * _PAGE_BYTES, _PAGE_BYTES)
-                self._pages[number] = bytearray(below.ljust(_PAGE_BYTES, b"\x00"))
             part = data[at : at + _PAGE_BYTES - start]
-            self._pages[number][start : start + len(part)] = part
+            self._laid.setdefault(number, []).append((offset + at, part))
             at += len(part)

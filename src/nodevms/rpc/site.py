@@ -97,6 +97,8 @@ class Site:
             return _error(404, "not-found", "Nothing is served at this path.")
         except web.HTTPMethodNotAllowed:
             return _error(405, "method-not-allowed", f"{request.method} is not possible here.")
+        except NodeVMSError as error:  # such as a backend that recovers from a failure
+            return _error(503, error.code, str(error))
 
     async def _add_cors(self, request: web.Request, response: web.StreamResponse) -> None:
         origin = request.headers.get(hdrs.ORIGIN)

@@ -60,10 +60,21 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """A call that ran, with the entry that is to be written."""
+    """A call that ran, with the entry that is to be written.
+
+    Attributes:
+        seq: The entry's position.
+        block: The entry's bytes.
+        size: Bytes that wait in memory for the disk: the entry and the contents that it brings.
+        request: What was asked.
+        answer: What is answered once the entry is on disk.
+        time_ms: The entry's time.
+        executed: What the call came to.
+    """
 
     seq: int
     block: bytes
+    size: int
     request: Request
     answer: Answer
     time_ms: int
@@ -147,11 +158,12 @@ class Backend:
         self.store.write_start(self.epoch, block, brings_code=kind is not Restart)
         request = Request("", b"[]", None, None)
         answer = _answer(executed, self.epoch, self.epoch)
-        return Logged(self.epoch, block, request, answer, time_ms, executed)
+        return Logged(self.epoch, block, len(block), request, answer, time_ms, executed)
 
     def execute(self, request: Request) -> Logged:
         """Run one call and make its entry; nothing of it may leave before ``commit``."""
-        time_ms, seq = self._now(), self._seq
+        time_ms, seq, contents = self._now(), self._seq, self.store.contents
+        brought = contents.appended_bytes
         try:
             executed = self._execution.call(
                 request.method,
@@ -175,7 +187,8 @@ class Backend:
         block = encode(Call(call=info, result=executed.result))
         self._seq += 1
         answer = _answer(executed, seq, self.epoch)
-        return Logged(seq, block, request, answer, time_ms, executed)
+        size = len(block) + contents.appended_bytes - brought
+        return Logged(seq, block, size, request, answer, time_ms, executed)
 
     def commit(self, batch: list[Logged], deliver: Deliver) -> bool:
         """Make a batch last, answer its callers, and bring the index up to it.

@@ -9,8 +9,9 @@ from typing import Self
 
 from nodevms.errors import UsageError
 from nodevms.feed import Feed, Proof, dat_url, parse_dat_url, verify_proof
-from nodevms.vm.directory import LOG_PREFIX
+from nodevms.vm.directory import LOG_PREFIX, Layout
 from nodevms.vm.entries import Entry, decode
+from nodevms.vm.reading import readable_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,9 @@ class CallLog:
         Raises:
             StorageError: There is none, or it is damaged.
         """
-        return cls(Feed.open(Path(directory), LOG_PREFIX, writable=False))
+        layout = Layout(Path(directory))
+        files = readable_files(layout)
+        return cls(Feed.open(layout.root, LOG_PREFIX, writable=False, files=files))
 
     @property
     def key(self) -> bytes:

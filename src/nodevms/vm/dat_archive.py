@@ -29,6 +29,7 @@ from nodevms.vm.directory import LOG_PREFIX, Layout
 from nodevms.vm.encodings import check_encoding, decode_content
 from nodevms.vm.entries import Init, decode
 from nodevms.vm.indexing import FLUSH_ENTRIES, apply_entry
+from nodevms.vm.reading import readable_files
 from nodevms.vm.store import Store
 
 FILE_BYTES_MAX: Final = 256 * 1024 * 1024
@@ -72,14 +73,15 @@ class DatArchive:
             ProvedFalseError: The log's entries do not follow from each other.
         """
         layout = Layout(Path(directory))
+        files = readable_files(layout)
         with (
             Feed.open(layout.metadata, "", writable=False) as metadata,
-            Feed.open(layout.root, LOG_PREFIX, writable=False) as log,
+            Feed.open(layout.root, LOG_PREFIX, writable=False, files=files) as log,
         ):
             state, title = _state_of(log)
             url = dat_url(metadata.key)
         try:
-            content = Feed.open(layout.content, "", writable=False)
+            content = Feed.open(layout.content, "", writable=False, files=files)
         except BaseException:
             state.close()
             raise

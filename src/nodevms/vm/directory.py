@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +30,8 @@ from nodevms.vm.errors import DirectoryError, LockedError
 
 DIRECTORY_FORMAT: Final = 1
 LOG_PREFIX: Final = "call-log."
+LOCK_BYTES_MAX: Final = 32
+_LOCK_TEXT: Final = re.compile(rb"(\d{1,20}\n)?")
 _UNFINISHED: Final = b"A backend was begun here and not finished.\n"
 
 
@@ -168,7 +172,8 @@ def _refuse_strangers(root: Path) -> None:
             f"{root} is not a directory", code="directory-foreign", hint="Choose another --dir."
         )
     try:
-        empty = next(root.iterdir(), None) is None
+        names = {path.name for path in islice(root.iterdir(), 2)}
+        empty = not names or (names == {Layout(root).lock.name} and _is_ours(Layout(root).lock))
     except OSError as error:
         raise StorageError(f"{root}: {error.strerror}", code="not-readable") from error
     if not empty and not is_unfinished(Layout(root)):
@@ -177,6 +182,12 @@ def _refuse_strangers(root: Path) -> None:
             code="directory-foreign",
             hint="Choose an empty or new directory with --dir.",
         )
+
+
+def _is_ours(lock: Path) -> bool:
+    """Tell a lock file of ours, all that a start leaves if it is killed at its first step."""
+    with lock.open("rb") as file:
+        return _LOCK_TEXT.fullmatch(file.read(LOCK_BYTES_MAX + 1)) is not None
 
 
 class WriterLock:
@@ -189,25 +200,11 @@ class WriterLock:
             LockedError: Another process holds it.
             StorageError: The lock file cannot be made.
         """
-        self._fd = -1
-        try:
-            self._fd = os.open(layout.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise StorageError(
-                f"{layout.root} is not writable: {error.strerror}",
-                code="not-writable",
-                hint="Choose a directory that you may write with --dir.",
-            ) from error
-        try:
-            _lock(self._fd)
-        except OSError:
-            owner = os.pread(self._fd, 32, 0).decode("ascii", "replace").strip()
+        self._fd = _open_lock(layout)
+        while not _is_at(self._fd, layout.lock):
+            # It was removed, with a backend that was not finished, while we waited for it.
             os.close(self._fd)
-            raise LockedError(
-                f"{layout.root} is in use by another process"
-                + (f" (process {owner})" if owner.isdigit() else ""),
-                hint="A backend has one writer. Stop the other one first.",
-            ) from None
+            self._fd = _open_lock(layout)
         with suppress(OSError):  # only the number is missing when the disk is full
             os.ftruncate(self._fd, 0)
             os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
@@ -217,6 +214,37 @@ class WriterLock:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def _open_lock(layout: Layout) -> int:
+    """Open a directory's lock file and lock it; return its descriptor."""
+    try:
+        fd = os.open(layout.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise StorageError(
+            f"{layout.root} is not writable: {error.strerror}",
+            code="not-writable",
+            hint="Choose a directory that you may write with --dir.",
+        ) from error
+    try:
+        _lock(fd)
+    except OSError:
+        owner = os.pread(fd, LOCK_BYTES_MAX, 0).decode("ascii", "replace").strip()
+        os.close(fd)
+        raise LockedError(
+            f"{layout.root} is in use by another process"
+            + (f" (process {owner})" if owner.isdigit() else ""),
+            hint="A backend has one writer. Stop the other one first.",
+        ) from None
+    return fd
+
+
+def _is_at(fd: int, path: Path) -> bool:
+    """Tell whether an open file is the one that has this name."""
+    try:
+        return os.path.samestat(os.fstat(fd), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _lock(fd: int) -> None:

@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from nodevms.errors import StorageError
@@ -66,7 +67,6 @@ class Draft:
             return self.layout
         try:
             self.layout.root.rename(self._target)
-            sync_folder(self._target.parent)
         except OSError as error:
             if self._target.exists():
                 raise DirectoryError(
@@ -77,11 +77,16 @@ class Draft:
             raise StorageError(
                 f"{self._target} cannot be made: {error.strerror}", code="not-writable"
             ) from error
-        return Layout(self._target)
+        self.layout = Layout(self._target)
+        with storage_errors(self._target):
+            sync_folder(self._target.parent)
+        return self.layout
 
     def remove(self) -> None:
         """Remove everything that was made, as far as that is possible."""
         if self._in_place:
+            with suppress(OSError):  # what is being removed is no backend any more
+                self.layout.description.rename(self.layout.unfinished)
             _clear(self.layout)
             self.layout.unfinished.unlink(missing_ok=True)
             self.layout.lock.unlink(missing_ok=True)
@@ -104,8 +109,11 @@ class Draft:
 def _make_parent(target: Path) -> None:
     parent = target.parent
     hint = "Choose a directory that you may write with --dir."
+    missing = [folder for folder in (parent, *parent.parents) if not folder.exists()]
     try:
         parent.mkdir(parents=True, exist_ok=True)
+        for folder in missing:
+            sync_folder(folder.parent)
     except FileExistsError as error:
         raise StorageError(
             f"{parent} is not a directory", code="not-writable", hint=hint

@@ -132,4 +132,7 @@ class Publication:
         except NodeVMSError as error:
             _LOG.error("publishing stopped until the next start: %s", error)
             return False
+        except Exception:  # calls wait for this thread, and must not do so for ever
+            _LOG.exception("publishing stopped until the next start")
+            return False
         return True

@@ -46,7 +46,7 @@ class Running:
             execute=backend.execute,
             commit=self._commit,
             abandon=self._abandon,
-            size=lambda logged: len(logged.block),
+            size=lambda logged: logged.size,
             deliver=deliver,
             queue_max=queue_max,
         )

@@ -22,6 +22,7 @@ from nodevms.vm.directory import (
     Layout,
     WriterLock,
     storage_errors,
+    sync_folder,
     write_description,
 )
 from nodevms.vm.entries import Entry, Init, Upgrade, decode
@@ -84,6 +85,7 @@ class Store:
         with storage_errors(layout.root):
             for folder in (layout.metadata, layout.content):
                 folder.mkdir(parents=True)
+            sync_folder(layout.metadata.parent)
         journal, content_keys = layout.open_journal(), files_keys.content_key_pair()
         with ExitStack() as opened:
             log = _kept(opened, Feed.create(layout.root, LOG_PREFIX, log_keys, files=journal))

@@ -7,6 +7,7 @@ for one sync, and many callers share one.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from typing import Final, Generic, TypeVar
 from nodevms.vm.engine_thread import start_engine_thread
 from nodevms.vm.errors import BackendClosedError, QueueFullError
 from nodevms.vm.requests import Deliver, Request
+
+_LOG = logging.getLogger("nodevms.vm")
 
 BATCH_CALLS_MAX: Final = 1024
 BATCH_BYTES_MAX: Final = 8 * 1024 * 1024
@@ -28,8 +31,9 @@ class Worker(Generic[Executed]):
     """Runs requests one at a time and hands what they did over in batches.
 
     The two callbacks run on threads of their own: ``execute`` on the engine's, ``commit`` on
-    the disk's. ``commit`` answers the callers and does not raise; it returns False when the
-    backend cannot go on, and everything that was not yet run or committed goes to ``abandon``.
+    the disk's. ``commit`` answers the callers; it returns False when the backend cannot go on, and
+    everything that was not yet run or committed goes to ``abandon``, the batch included if it
+    raises what nobody foresaw.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class Worker(Generic[Executed]):
         self._queue: deque[Request] = deque()
         self._queue_bytes = 0
         self._handed: list[Executed] | None = None
+        self._unanswered: list[Executed] = []
         self._closing = False
         self._engine_failed = False
         self._disk_failed = False
@@ -155,7 +160,7 @@ class Worker(Generic[Executed]):
             self._for_disk.notify()
         self._disk.join()
         if self._engine_failed or self._disk_failed:
-            self._abandon(batch, waiting)
+            self._abandon(self._unanswered + batch, waiting)
 
     def _empty_queue(self) -> list[Request]:
         waiting = list(self._queue)
@@ -171,7 +176,11 @@ class Worker(Generic[Executed]):
                 batch = self._handed
             if batch is None:
                 return
-            went_well = self._commit(batch)
+            try:
+                went_well = self._commit(batch)
+            except Exception:  # the callers and the other thread must not wait for ever
+                _LOG.exception("a batch of calls was not committed")
+                went_well, self._unanswered = False, batch
             with self._lock:
                 self._handed = None
                 if not went_well:

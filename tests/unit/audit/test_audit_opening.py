@@ -13,7 +13,7 @@ import pytest
 from nodevms.audit import EntryFalseError
 from nodevms.audit.opening import ARCHIVE, CALL_LOG, CONTENTS, Place, open_checked
 from nodevms.errors import CouldNotCheckError, ProvedFalseError
-from nodevms.feed import Feed, Head, KeyPair
+from nodevms.feed import Feed, Head, KeyPair, audit_feed
 from nodevms.vm.directory import Layout, WriterLock
 
 PAIR = KeyPair.from_seed(b"\x0b" * 32)
@@ -167,12 +167,32 @@ def test_a_signature_that_is_half_there_is_looked_at_again(place: Place) -> None
 def test_a_backend_that_starts_meanwhile_is_seen(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answers = [False, True]
+    answers = [False, True, True]
     monkeypatch.setattr("nodevms.audit.opening.is_locked", lambda _: answers.pop(0))
     with path(place, "data").open("ab") as file:
         file.write(b"the first bytes of a batch")
     assert check(place).length == 12
     assert answers == []
+
+
+def test_a_backend_that_lived_meanwhile_is_seen(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = path(place, "data")
+    whole = file.read_bytes()
+    file.write_bytes(b"Y" + whole[1:])  # as if it was read while it was being made good
+    lives = iter(range(1))
+
+    def audited(*arguments: object, **options: object) -> Head:
+        try:
+            return audit_feed(*arguments, **options)  # type: ignore[arg-type]
+        finally:
+            for _ in lives:
+                WriterLock(place.layout).release()
+                file.write_bytes(whole)
+
+    monkeypatch.setattr("nodevms.audit.opening.audit_feed", audited)
+    assert check(place).length == 12
 
 
 @pytest.mark.parametrize("key", [b"", b"x" * 31, b"x" * 33])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from served import SCRIPT, Serving, serving
 
 from nodevms.cli.info_directory import _offsets_backwards, of_directory
 from nodevms.feed import Feed
+from nodevms.feed.files import OSFiles
 from nodevms.vm.entries import Call, CallInfo, Result, encode
 
 
@@ -96,10 +98,11 @@ def test_a_beginning_across_two_reads_is_found(
     (tmp_path / "lines").write_bytes(text)
     places = [at + 1 for at in range(len(text)) if text[at : at + 7] in beginnings]
     assert len(places) == 4
-    for chunk_bytes in range(1, len(text) + 2):
-        monkeypatch.setattr("nodevms.cli.info_directory.CHUNK_BYTES", chunk_bytes)
-        found = list(_offsets_backwards(tmp_path / "lines", len(text), beginnings))
-        assert found == places[::-1], chunk_bytes
+    with closing(OSFiles().open(tmp_path / "lines")) as lines:
+        for chunk_bytes in range(1, len(text) + 2):
+            monkeypatch.setattr("nodevms.cli.info_directory.CHUNK_BYTES", chunk_bytes)
+            found = list(_offsets_backwards(lines, len(text), beginnings))
+            assert found == places[::-1], chunk_bytes
 
 
 @pytest.mark.parametrize(

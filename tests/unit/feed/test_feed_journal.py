@@ -277,3 +277,14 @@ def test_a_batch_that_only_the_files_have_is_whole_beside_the_journals_older_one
         judged = journal(disk, 1 << 16).redone()
         assert audit_feed(*LOG, LOG_KEYS.public, files=judged).length == sum(sizes)
         assert Behind.open(disk).log.length == sum(sizes)
+
+
+def test_what_is_written_beside_the_journals_writes_is_read_as_it_is_now(disk: Disk) -> None:
+    feeds = Behind.create(disk)
+    feeds.write([], [b"first"])
+    judged = journal(disk, 1 << 16).redone()
+    for open_first in (True, False):
+        opened = judged.open(feed_path(*LOG, "data")) if open_first else None
+        feeds.write([], [b"second"])
+        opened = opened or judged.open(feed_path(*LOG, "data"))
+        assert opened.read_at(0, 11) == b"firstsecond"

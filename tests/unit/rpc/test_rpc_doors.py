@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Never
 
 import pytest
 from fixed_backend import FixedBackend
@@ -12,6 +13,7 @@ from serving import Wire, serving
 
 from nodevms.feed import Feed, KeyPair
 from nodevms.rpc.doors import feed_routes
+from nodevms.vm.errors import BackendClosedError
 
 PAIR = KeyPair.from_seed(b"\x0d" * 32)
 BLOCKS = [b"block %d" % n * 10_000 for n in range(7)]
@@ -75,6 +77,16 @@ async def test_files_come_whole_and_in_ranges(wire: Wire, tmp_path: Path, part: 
         assert await get(wire, path, wanted) == (206, whole[start:stop], told), wanted
     for wanted in (f"bytes={size}-", "bytes=7-5", "bytes=x", "bytes=0-1,3-4", "lines=1-2"):
         assert (await get(wire, path, wanted))[0] == 416, wanted
+
+
+async def test_a_backend_that_recovers_is_unavailable_for_a_while() -> None:
+    def feeds() -> Never:
+        raise BackendClosedError("the backend is not running")
+
+    async with serving(FixedBackend(), routes={"/": feed_routes(feeds)}) as wire:
+        status, body, _ = await get(wire, "/feeds/call-log/head")
+    assert status == 503
+    assert json.loads(body)["error"]["code"] == "closed"
 
 
 async def test_an_empty_file_has_no_ranges(wire: Wire) -> None:

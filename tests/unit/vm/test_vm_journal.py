@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 
 from nodevms.audit.verifier import Verifier
+from nodevms.cli.info_directory import of_directory
 from nodevms.errors import CouldNotCheckError, ProvedFalseError, StorageError
 from nodevms.sandbox import Engine
+from nodevms.vm.call_log import CallLog
+from nodevms.vm.dat_archive import DatArchive
+from nodevms.vm.directory import Layout, WriterLock
 from nodevms.vm.vm import VM
 
 SCRIPT = """
@@ -60,6 +64,26 @@ async def test_a_directory_is_judged_with_what_its_journal_has(
     files = {path: path.read_bytes() for path in left.rglob("*") if path.is_file()}
     assert Verifier(engine).verify(left).calls == 7
     assert {path: path.read_bytes() for path in left.rglob("*") if path.is_file()} == files
+
+
+async def test_a_start_that_has_not_redone_its_journal_yet_hides_nothing(
+    tmp_path: Path, engine: Engine
+) -> None:
+    left = await died(tmp_path, engine)
+    lock = WriterLock(Layout(left))
+    try:
+        assert Verifier(engine).verify(left).calls == 7
+    finally:
+        lock.release()
+
+
+async def test_readers_see_what_only_the_journal_has(tmp_path: Path, engine: Engine) -> None:
+    left = await died(tmp_path, engine)
+    with CallLog.open(left) as log, DatArchive.open(left) as archive:
+        assert len(log) == 9
+        assert archive.read_file("/n", "json") == 7
+    facts = of_directory(left)
+    assert (facts["entries"], facts["epoch"]) == (9, 1)
 
 
 async def test_a_journal_excuses_no_other_damage(tmp_path: Path, engine: Engine) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,26 +20,20 @@ from nodevms.vm.vm import VM
 SCRIPT = "exports.f = () => 1"
 
 
-AssertOver = Callable[[Path], None]
+@pytest.fixture(autouse=True)
+def _no_thread_is_left() -> Iterator[None]:
+    before = set(threading.enumerate())
+    yield
+    left = [thread.name for thread in set(threading.enumerate()) - before]
+    assert [name for name in left if name.startswith("nodevms-")] == []
 
 
-@pytest.fixture
-def assert_over() -> AssertOver:
-    """Nobody holds the directory, and no thread of a backend is left but those from before."""
-    others = set(threading.enumerate())
-    ours = ("nodevms-engine", "nodevms-disk", "nodevms-publisher", "nodevms-recovery")
-
-    def check(directory: Path) -> None:
-        WriterLock(Layout(directory)).release()
-        left = set(threading.enumerate()) - others
-        assert not [thread.name for thread in left if thread.name in ours]
-
-    return check
+def assert_over(directory: Path) -> None:
+    """Nobody holds the directory."""
+    WriterLock(Layout(directory)).release()
 
 
-async def test_one_of_two_deployments_at_once_is_refused(
-    tmp_path: Path, engine: Engine, assert_over: AssertOver
-) -> None:
+async def test_one_of_two_deployments_at_once_is_refused(tmp_path: Path, engine: Engine) -> None:
     vm = VM(SCRIPT, engine=engine)
     outcomes = await asyncio.gather(
         vm.deploy(dir=tmp_path / "a"), vm.deploy(dir=tmp_path / "b"), return_exceptions=True
@@ -60,9 +54,7 @@ async def test_a_deployment_that_failed_can_be_tried_again(tmp_path: Path, engin
     await vm.close()
 
 
-async def test_a_close_waits_for_a_deployment_and_ends_it(
-    tmp_path: Path, engine: Engine, assert_over: AssertOver
-) -> None:
+async def test_a_close_waits_for_a_deployment_and_ends_it(tmp_path: Path, engine: Engine) -> None:
     vm = VM(SCRIPT, engine=engine)
     deploying = asyncio.ensure_future(vm.deploy(dir=tmp_path / "b"))
     await asyncio.sleep(0)
@@ -73,9 +65,7 @@ async def test_a_close_waits_for_a_deployment_and_ends_it(
 
 
 async def test_a_deployment_that_nobody_waits_for_is_ended_by_close(
-    tmp_path: Path,
-    engine: Engine,
-    assert_over: AssertOver,
+    tmp_path: Path, engine: Engine
 ) -> None:
     vm = VM(SCRIPT, engine=engine)
     deploying = asyncio.ensure_future(vm.deploy(dir=tmp_path / "b"))
@@ -88,10 +78,7 @@ async def test_a_deployment_that_nobody_waits_for_is_ended_by_close(
 
 
 async def test_a_close_waits_for_a_recovery(
-    tmp_path: Path,
-    engine: Engine,
-    monkeypatch: pytest.MonkeyPatch,
-    assert_over: AssertOver,
+    tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vm = VM(SCRIPT, engine=engine)
     await vm.deploy(dir=tmp_path / "b")
@@ -120,10 +107,7 @@ async def test_a_close_waits_for_a_recovery(
 
 
 async def test_a_close_does_not_sit_out_the_pause_between_two_attempts(
-    tmp_path: Path,
-    engine: Engine,
-    monkeypatch: pytest.MonkeyPatch,
-    assert_over: AssertOver,
+    tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vm = VM(SCRIPT, engine=engine)
     await vm.deploy(dir=tmp_path / "b")

@@ -29,6 +29,7 @@ class Bench:
         self.writing = threading.Semaphore(0)
         self.fail_on: int | None = None
         self.fail_batch: int | None = None
+        self.break_batch: int | None = None
         self.worker: Worker[int] = Worker(
             execute=self._execute,
             commit=self._commit,
@@ -59,6 +60,8 @@ class Bench:
     def _commit(self, batch: list[int]) -> bool:
         self.writing.release()
         assert self.disk.wait(PATIENCE_S)
+        if len(self.batches) == self.break_batch:
+            raise RuntimeError("the disk's thread broke")
         if len(self.batches) == self.fail_batch:
             return False
         self.batches.append(list(batch))
@@ -225,3 +228,19 @@ def test_a_failed_disk_ends_everything(make: Callable[..., Bench]) -> None:
     assert executed + waiting == [1]
     with pytest.raises(BackendClosedError):
         bench.submit(2)
+
+
+def test_a_commit_that_breaks_leaves_nobody_waiting(make: Callable[..., Bench]) -> None:
+    bench = make()
+    bench.break_batch = 0
+    bench.disk.clear()
+    bench.submit(0)
+    assert bench.writing.acquire(timeout=PATIENCE_S)
+    for number in (1, 2):
+        bench.submit(number)
+    bench.disk.set()
+    bench.worker.close()
+    assert bench.abandoned is not None
+    executed, waiting = bench.abandoned
+    assert executed + waiting == [0, 1, 2]
+    assert executed[0] == 0
