@@ -52,7 +52,7 @@ def test_nothing_ends_with_a_traceback(
     def command() -> None:
         raise raised
 
-    monkeypatch.setattr("nodevms.cli.group._stop_writing", lambda: None)
+    monkeypatch.setattr("nodevms.cli.group.stop_writing", lambda: None)
     monkeypatch.setattr(LazyGroup, "get_command", lambda *_: command)
     done = CliRunner().invoke(main, ["info"])
     assert done.exit_code == exit_code
