@@ -233,3 +233,11 @@ def test_what_a_killed_start_left_is_cleared_by_the_next(place: Path) -> None:
     assert {"backend.json", "call-log.data", "files", "lock", "state.db"} <= names
     assert "backend.json.new" not in names
     assert in_process("verify", "here").exit_code == 0
+
+
+def test_exports_that_the_server_s_own_methods_hide_are_told(place: Path) -> None:
+    (place / "own.js").write_text("exports.handshake = () => 1; exports.x = () => 2")
+    with serving("own.js") as server:
+        assert call_with_npm_client(server.address, ("x", [])) == [{"value": 2}]
+        assert server.stop() == 0
+        assert "export 'handshake' cannot be called" in server.log()

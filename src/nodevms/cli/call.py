@@ -45,7 +45,7 @@ class _CallCommand(click.Command):
         )
 
 
-@click.command(cls=_CallCommand)
+@click.command(cls=_CallCommand, short_help="Call one method and print its result as JSON.")
 @click.argument("url")
 @click.argument("method")
 @click.argument("arguments", nargs=-1, metavar="[JSON]...")

@@ -20,7 +20,7 @@ from nodevms.vm.script import read_script
 _STANDARD_ERROR: Final = 2
 
 
-@click.command(name="exec")
+@click.command(name="exec", short_help="Serve a backend script.")
 @click.argument("script", type=click.Path(path_type=Path))
 @click.option(
     "-p",

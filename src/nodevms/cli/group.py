@@ -48,6 +48,8 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command that is asked for; an unknown one is told the nearest."""
         if args[0][:1] != "-" and args[0] not in self._modules and not ctx.resilient_parsing:
+            if args[0].endswith((".js", ".cjs", ".mjs")):
+                raise click.UsageError(f"To serve a script: nodevms exec {' '.join(args)}", ctx)
             raise click.exceptions.NoSuchCommand(args[0], possibilities=self._modules, ctx=ctx)
         return super().resolve_command(ctx, args)
 

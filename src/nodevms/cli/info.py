@@ -17,7 +17,7 @@ from nodevms.cli.target import Target, directory_of, taken_for_an_address
 _BELOW: Final = "\n" + " " * 10
 
 
-@click.command()
+@click.command(short_help="Say what a backend is; verify nothing.")
 @click.argument("target", metavar="URL|DIR", type=Target())
 @user_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from nodevms.rpc.client import BackendInfo
 
 
-@click.command()
+@click.command(short_help="Replay a backend and compare what it said.")
 @click.argument("target", metavar="URL|DIR", type=Target())
 @click.option("--files", metavar="dat://…", help="The files archive that you expect.")
 @click.option("--log", metavar="dat://…", help="The call log that you expect.")
