@@ -1,6 +1,6 @@
 # One door to everything. `make demo` and `make test` work on a machine with Python 3.11+ and make.
 UV = $(or $(shell tools/uv),$(error uv is missing and could not be installed))
-RUN := $(UV) run --quiet --group dev
+RUN = $(UV) run --quiet --group dev
 NODE_BIN = $(CURDIR)/.venv/bin
 
 .PHONY: help demo test lint format lock guest guest-check bench golden node_modules clean
