@@ -1,14 +1,15 @@
 # One door to everything. `make demo` and `make test` work on a machine with Python 3.11+ and make.
-UV := $(shell tools/uv)
-RUN := $(UV) run --quiet --group dev
+UV = $(or $(shell tools/uv),$(error uv is missing and could not be installed))
+RUN = $(UV) run --quiet --group dev
 NODE_BIN = $(CURDIR)/.venv/bin
 
 .PHONY: help demo test lint format lock guest guest-check bench golden node_modules clean
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z_-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: ## Serve, call, restart, verify, tamper and catch it: the whole idea in a minute
+	@test -d .venv || echo "Installing into .venv what it needs (once)"
 	@$(UV) run --quiet python tools/demo.py 2>&1
 
 test: node_modules lint ## Lint, then run every test, the real Node programs included
@@ -43,6 +44,7 @@ guest-check: ## Prove that a rebuild gives the committed guest, byte for byte
 golden: ## Record the golden logs anew, after a change of the engine before its release
 	$(RUN) python tests/replay/record_golden.py
 
+node_modules: ## Install what the tests and a developer need, and run nothing
 node_modules: tests/peers/node_modules/.package-lock.json
 
 tests/peers/node_modules/.package-lock.json: tests/peers/package-lock.json

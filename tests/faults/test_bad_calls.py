@@ -152,7 +152,7 @@ def test_what_goes_wrong_behind_a_call_is_in_the_host_s_log(
     for name, text in (
         ("a rejected promise with nobody waiting", "Uncaught (in promise) Error: nobody waits"),
         ("a throw in a timer", "Uncaught Error: in a timer"),
-        ("a getter that throws", 'badGetter threw {"name":"RangeError","message":"getter"}'),
+        ("a getter that throws", "badGetter() failed: RangeError: getter"),
     ):
         seq = 1 + 2 * list(CASES).index(name)
         assert f"nodevms.script: entry {seq}: {text}\n" in log

@@ -41,7 +41,23 @@ BAD_SCRIPTS: dict[str, tuple[bytes, str]] = {
         "bad.js: TypeError: no\n    at f (bad.js:1:27)\n    at <anonymous> (bad.js:2:1)",
     ),
     "throw undefined while loading": (b"throw undefined", "bad.js: undefined was thrown"),
-    "require": (b"require('fs')", "bad.js: ReferenceError: require is not defined"),
+    "require": (
+        b"const fs = require('fs')",
+        "bad.js: ReferenceError: require is not defined\n    at <anonymous> (bad.js:1:12)\n"
+        "A backend script is one file: bundle what it needs from npm.",
+    ),
+    "process": (b"process.env", "and nothing else of Node."),
+    "fetch": (b"fetch('http://example.org')", "A backend script reaches no network"),
+    "a module that imports": (
+        b"import fs from 'fs'\nexport function x () {}",
+        "import fs from 'fs'\n       ^\nA backend script is a CommonJS module",
+    ),
+    "a module that exports": (b"export const x = () => 1", "write exports.name = "),
+    "await outside a function": (
+        b"exports.x = () => 1\nconst a = await System.files.readFile('/a')",
+        "await works inside async functions only",
+    ),
+    "a class": (b"module.exports = new (class { x () {} })()", "those of a class do not count"),
     "no exports": (b"exports.x = 1", "bad.js: the script exports no function"),
     "an empty script": (b"", "bad.js: the script exports no function"),
     "only init": (b"exports.init = () => {}", "bad.js: the script exports no function"),
@@ -63,7 +79,7 @@ BAD_SCRIPTS: dict[str, tuple[bytes, str]] = {
     ),
     "an init that never settles": (
         b"exports.init = () => new Promise(() => {})",
-        "The promise that the call returned never settles",
+        "bad.js: the promise that init or upgrade returned never settles\nNothing was recorded.",
     ),
     "an init that throws": (
         b"exports.a = () => 1; exports.init = async () => { throw new Error('not today') }",
@@ -217,3 +233,11 @@ def test_what_a_killed_start_left_is_cleared_by_the_next(place: Path) -> None:
     assert {"backend.json", "call-log.data", "files", "lock", "state.db"} <= names
     assert "backend.json.new" not in names
     assert in_process("verify", "here").exit_code == 0
+
+
+def test_exports_that_the_server_s_own_methods_hide_are_told(place: Path) -> None:
+    (place / "own.js").write_text("exports.handshake = () => 1; exports.x = () => 2")
+    with serving("own.js") as server:
+        assert call_with_npm_client(server.address, ("x", [])) == [{"value": 2}]
+        assert server.stop() == 0
+        assert "export 'handshake' cannot be called" in server.log()

@@ -47,6 +47,33 @@ def test_lines_for_programs_name_the_entry_and_hide_control_characters(place: Pa
     ]
 
 
+def test_mistakes_of_the_script_are_told_with_their_place_and_its_refusals_are_not(
+    place: Path,
+) -> None:
+    methods = ("refuse", "mistaken", "atHome", "endless")
+    with serving(LOUD, "--dir", "loud", "--limit", "gas=100000000") as server:
+        call_with_npm_client(server.address, *[(method, []) for method in methods])
+        assert server.stop() == 0
+        lines = server.log().splitlines()
+    assert not any("owner" in line for line in lines)
+    assert [line for line in lines if "    at " not in line] == [
+        "nodevms.script: entry 2: mistaken() failed: TypeError: not a function",
+        "nodevms.script: entry 3: atHome() failed: ReferenceError: process is not defined",
+        "nodevms.script: entry 3: A backend script has System, Buffer, console and timers, "
+        "and nothing else of Node.",
+        "nodevms.script: entry 4: endless() failed: "
+        "LimitError: Out of gas: a call may use 100,000,000",
+    ]
+    assert "(loud_backend.js:4:39)" in lines[1]
+
+
+def test_at_the_level_debug_refusals_are_told_too(place: Path) -> None:
+    with serving(LOUD, "--dir", "loud", "--log-level", "debug") as server:
+        call_with_npm_client(server.address, ("refuse", []))
+        assert server.stop() == 0
+        assert "entry 1: refuse() failed: Error: You are not my owner!\n" in server.log()
+
+
 def test_the_operator_chooses_what_is_written(place: Path) -> None:
     with serving(LOUD, "--dir", "loud", "--log-level", "error") as server:
         call_with_npm_client(server.address, ("colour", []))

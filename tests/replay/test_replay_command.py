@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -229,8 +232,11 @@ def test_files_that_are_cut_could_not_be_checked(
 def test_what_is_no_backend_is_not_verified(tmp_path: Path) -> None:
     status, document = verify_json(tmp_path)
     assert (status, document["code"]) == (3, "feed-missing")
+    assert document["message"] == f"{tmp_path} holds no backend"
     assert "exec" in document["hint"]
-    for target in ("./nowhere", "/nowhere", "local host", "ftp://example.org"):
+    (tmp_path / "a-file").touch()
+    file = str(tmp_path / "a-file")
+    for target in ("./nowhere", "/nowhere", file, "local host", "ftp://example.org"):
         assert verify(target).exit_code == 2, target
     assert verify(tmp_path, "--dir", tmp_path / "x").exit_code == 2
     assert verify().exit_code == 2
@@ -250,3 +256,29 @@ def test_a_host_cannot_steer_the_readers_terminal(honest: dict[str, Path], tmp_p
         done = verify(site.address)
         assert done.exit_code == 1
         assert "\x1b" not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize(
+    ("lies", "arguments", "exit_code"),
+    [(False, [], 3), (True, [], 1), (False, ["--json"], 0), (True, ["--json"], 1)],
+)
+def test_nobody_who_reads_it_makes_no_other_verdict(
+    honest: dict[str, Path], tmp_path: Path, lies: bool, arguments: list[str], exit_code: int
+) -> None:
+    copy = host.copied(honest["counter"], tmp_path / "copy")
+    if lies:
+        edit(b'"res":2,', b'"res":9,')(copy)
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "nodevms.cli", "verify", str(copy), *arguments],
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    os.close(write)
+    assert done.returncode == exit_code, done.stderr
+    assert "internal" not in done.stderr
+    assert "BrokenPipeError" not in done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 import json
 import re
 import sys
@@ -13,6 +14,7 @@ import click
 from nodevms.cli.common_errors import report_error
 from nodevms.cli.options import timeout_option, user_option
 from nodevms.cli.printable import printable
+from nodevms.cli.standard_output import read_or_not
 from nodevms.errors import NodeVMSError
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ class _CallCommand(click.Command):
         )
 
 
-@click.command(cls=_CallCommand)
+@click.command(cls=_CallCommand, short_help="Call one method and print its result as JSON.")
 @click.argument("url")
 @click.argument("method")
 @click.argument("arguments", nargs=-1, metavar="[JSON]...")
@@ -85,9 +87,13 @@ def command(
     try:
         answer = asyncio.run(_call(url, method, texts, user, timeout))
     except RemoteError as error:
-        _fail(error, _EXIT_CODES.get(error.code, 3), as_json)
+        with read_or_not():
+            _tell(error, as_json)
+        sys.exit(_EXIT_CODES.get(error.code, 3))
     except NodeVMSError as error:
-        _fail(error, error.exit_code, as_json)
+        with read_or_not():
+            _tell(error, as_json)
+        sys.exit(error.exit_code)
     else:
         _print(answer, as_json)
 
@@ -103,8 +109,20 @@ async def _call(
             return await client.request(method, f"[{','.join(arguments)}]".encode())
         except RemoteError as error:
             if error.code == "unknown-method" and client.info is not None:
-                error.hint = f"The backend has: {', '.join(client.info.methods)}"
+                raise _no_such_method(error, method, client.info.methods) from None
             raise
+
+
+def _no_such_method(error: RemoteError, method: str, methods: tuple[str, ...]) -> RemoteError:
+    """Say which method there is not, and which there are."""
+    from nodevms.rpc import RemoteError
+
+    told = RemoteError(
+        f"The backend has no method {method}", "", code=error.code, rpc_code=error.rpc_code
+    )
+    near = difflib.get_close_matches(method, methods, n=1)
+    told.hint = f"Did you mean {near[0]}?" if near else f"The backend has: {', '.join(methods)}"
+    return told
 
 
 def _read_all(arguments: tuple[str, ...]) -> list[str]:
@@ -151,7 +169,7 @@ def _print(answer: RawAnswer, as_json: bool) -> None:
     click.echo(b"{" + b",".join(parts) + b"}")
 
 
-def _fail(error: NodeVMSError, exit_code: int, as_json: bool) -> None:
+def _tell(error: NodeVMSError, as_json: bool) -> None:
     from nodevms.rpc import RemoteError
 
     remote = error if isinstance(error, RemoteError) else None
@@ -162,12 +180,14 @@ def _fail(error: NodeVMSError, exit_code: int, as_json: bool) -> None:
     else:
         code = "" if remote.error_code is None else f" [{remote.error_code}]"
         message = f": {remote.message}" if remote.message else ""
-        click.secho(f"nodevms: {printable(f'{remote.name}{code}{message}')}", fg="red", err=True)
+        said = f"{remote.name}{code}{message}"
+        if remote.code == "thrown-value" and remote.rpc_code is None:
+            said = f"The script threw {remote.message}"
+        click.secho(f"nodevms: {printable(said)}", fg="red", err=True)
         if remote.seq is not None:
             click.echo(f"From the backend's script; entry {remote.seq} of its call log.", err=True)
         elif remote.hint:
             click.echo(printable(remote.hint), err=True)
-    sys.exit(exit_code)
 
 
 def _as_json(error: NodeVMSError, remote: RemoteError | None) -> dict[str, object]:

@@ -8,7 +8,7 @@ from click.shell_completion import get_completion_class
 VARIABLE = "_NODEVMS_COMPLETE"
 
 
-@click.command()
+@click.command(short_help="Print what makes a shell complete commands.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def command(shell: str) -> None:
     """Print the completion script for SHELL.

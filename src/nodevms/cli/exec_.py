@@ -20,7 +20,7 @@ from nodevms.vm.script import read_script
 _STANDARD_ERROR: Final = 2
 
 
-@click.command(name="exec")
+@click.command(name="exec", short_help="Serve a backend script.")
 @click.argument("script", type=click.Path(path_type=Path))
 @click.option(
     "-p",
@@ -69,7 +69,7 @@ _STANDARD_ERROR: Final = 2
     default="info",
     show_default=True,
     type=click.Choice(["debug", "info", "warning", "error"]),
-    help="What to write on standard error; debug shows the stack of what scripts throw.",
+    help="What to write on standard error; debug shows the stack of all that scripts throw.",
 )
 @click.option(
     "--log-format",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import importlib
 import os
-import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ import click
 
 from nodevms.cli.colour import colour_wish
 from nodevms.cli.common_errors import report_error
+from nodevms.cli.standard_output import stop_writing
 from nodevms.errors import NodeVMSError
 
 TRACEBACK_VARIABLE: Final = "NODEVMS_TRACEBACK"
@@ -48,6 +48,8 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command that is asked for; an unknown one is told the nearest."""
         if args[0][:1] != "-" and args[0] not in self._modules and not ctx.resilient_parsing:
+            if args[0].endswith((".js", ".cjs", ".mjs")):
+                raise click.UsageError(f"To serve a script: nodevms exec {' '.join(args)}", ctx)
             raise click.exceptions.NoSuchCommand(args[0], possibilities=self._modules, ctx=ctx)
         return super().resolve_command(ctx, args)
 
@@ -65,7 +67,7 @@ class LazyGroup(click.Group):
             ctx.exit(INTERRUPTED)
         except Exception as error:
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
-                _stop_writing()
+                stop_writing()
                 ctx.exit(0)
             if os.environ.get(TRACEBACK_VARIABLE):
                 raise
@@ -73,9 +75,3 @@ class LazyGroup(click.Group):
             click.secho(f"nodevms: internal error: {name}: {error}", fg="red", err=True)
             click.echo(f"{TRACEBACK_VARIABLE}=1 shows where. Please report it.", err=True)
             ctx.exit(COULD_NOT)
-
-
-def _stop_writing() -> None:
-    """Who reads our output has gone: let nothing more be written, not even at the end."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())

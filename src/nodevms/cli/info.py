@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
-from pathlib import Path
-from typing import cast
+from typing import Final, cast
 
 import click
 
-from nodevms.cli.options import Target, timeout_option, user_option
+from nodevms.cli.options import timeout_option, user_option
 from nodevms.cli.printable import printable
-from nodevms.errors import UsageError
+from nodevms.cli.target import Target, directory_of, taken_for_an_address
+
+_BELOW: Final = "\n" + " " * 10
 
 
-@click.command()
+@click.command(short_help="Say what a backend is; verify nothing.")
 @click.argument("target", metavar="URL|DIR", type=Target())
 @user_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -32,11 +34,12 @@ def command(target: str, user: str | None, as_json: bool, timeout: float) -> Non
     nodevms info ./counter
     nodevms info ./counter --json
     """  # noqa: D301
-    directory = _directory_of(target)
+    directory = directory_of(target)
     if directory is None:
         from nodevms.cli.info_url import of_url
 
-        facts = asyncio.run(of_url(target, user, timeout))
+        with taken_for_an_address(target):
+            facts = asyncio.run(of_url(target, user, timeout))
     else:
         from nodevms.cli.info_directory import of_directory
 
@@ -48,18 +51,9 @@ def command(target: str, user: str | None, as_json: bool, timeout: float) -> Non
         click.echo(click.style(f"{name + ':':<10}", bold=True) + printable(text))
 
 
-def _directory_of(target: str) -> Path | None:
-    """Return the directory that a target names; None for an address.
-
-    Raises:
-        UsageError: It looks like a directory and is none.
-    """
-    path = Path(target).expanduser()
-    if path.is_dir():
-        return path
-    if "://" not in target and (target.startswith(("/", ".", "~")) or path.exists()):
-        raise UsageError(f"{target} is not a directory")
-    return None
+def _option(name: str) -> str:
+    """Return a limit's name as ``exec --limit`` takes it."""
+    return re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
 
 
 def _lines(facts: dict[str, object]) -> Iterator[tuple[str, str]]:
@@ -67,7 +61,7 @@ def _lines(facts: dict[str, object]) -> Iterator[tuple[str, str]]:
     parameters = cast("dict[str, list[str]]", facts["parameters"])
     methods = [f"{name}({', '.join(names)})" for name, names in parameters.items()]
     yield "Title", str(facts["title"])
-    yield "Methods", ("\n" + " " * 10).join(methods) or "none that can be told"
+    yield "Methods", _BELOW.join(methods) or "none that can be told"
     yield "Files", str(facts["files"])
     yield "Call log", str(facts["callLog"])
     if "entries" in facts:
@@ -79,7 +73,8 @@ def _lines(facts: dict[str, object]) -> Iterator[tuple[str, str]]:
     if "engine" in facts:
         yield "Engine", f"{facts['engine']}, host API {facts['hostApi']}, format {facts['format']}"
         limits = cast("dict[str, int]", facts["limits"])
-        yield "Limits", ", ".join(f"{name} {value:,}" for name, value in limits.items())
+        shown = [f"{_option(name)} {value:,}" for name, value in limits.items()]
+        yield "Limits", _BELOW.join(shown)
     yield "Debug", "yes: callers are whoever they say they are" if facts["debug"] else "no"
     if "version" in facts:
         yield "Server", f"nodevms {facts['version']}"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nodevms.cli.prompt.session import Form, Screen, Session
 
 
-@click.command()
+@click.command(short_help="Call a backend from a JavaScript prompt.")
 @click.argument("url")
 @user_option
 @click.option("-e", "--exec", "expression", help="Evaluate this, print its value, and end.")

@@ -51,6 +51,7 @@ async def serve(settings: Serving, announce: Announce) -> None:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     from nodevms.rpc import Limits as ServerLimits
     from nodevms.rpc import RPCServer
+    from nodevms.rpc.discover import OWN_METHODS
     from nodevms.vm.vm import VM
 
     vm = VM(settings.script)
@@ -72,6 +73,8 @@ async def serve(settings: Serving, announce: Announce) -> None:
             limits=settings.limits,
             queue_max=settings.queue_max,
         )
+        for name in OWN_METHODS.intersection(method.name for method in vm.methods):
+            _LOG.warning("the script's export %r cannot be called: the server has its own", name)
         if not stopping.asked:
             await server.start()
             address = f"{_name(settings.host)}:{server.port}"

@@ -13,6 +13,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nodevms.cli.standard_output import read_or_not
+from nodevms.cli.target import (
+    Target,
+    directory_of,
+    never_held_a_backend,
+    taken_for_an_address,
+)
 from nodevms.cli.verify_screen import Screen
 from nodevms.errors import CouldNotCheckError, NodeVMSError, ProvedFalseError, UsageError
 
@@ -21,8 +28,8 @@ if TYPE_CHECKING:
     from nodevms.rpc.client import BackendInfo
 
 
-@click.command()
-@click.argument("target", metavar="URL|DIR")
+@click.command(short_help="Replay a backend and compare what it said.")
+@click.argument("target", metavar="URL|DIR", type=Target())
 @click.option("--files", metavar="dat://…", help="The files archive that you expect.")
 @click.option("--log", metavar="dat://…", help="The call log that you expect.")
 @click.option(
@@ -89,10 +96,13 @@ def command(
             hint="This is a fault of nodevms, whatever the backend did. Please report it.",
         )
     else:
-        succeed(report, as_json=as_json)
+        with read_or_not():
+            succeed(report, as_json=as_json)
         return
     screen.close()
-    sys.exit(fail(failure, as_json=as_json))
+    with read_or_not():
+        fail(failure, as_json=as_json)
+    sys.exit(failure.exit_code)
 
 
 def _task(
@@ -129,18 +139,21 @@ class _Task:
 
     def verify(self, target: str, directory: Path | None) -> Report:
         """Verify a directory, or fetch and verify."""
-        if Path(target).is_dir():
+        there = directory_of(target)
+        if there is not None:
             if directory is not None:
                 raise UsageError("--dir is for what is fetched; a directory is verified as it is")
-            return self._verify(Path(target))
-        if target.startswith((".", "/", "~")):
-            raise UsageError(
-                f"there is no directory {target}",
-                hint="Verify a directory that exec made, or an address such as localhost:5555.",
-            )
+            if never_held_a_backend(there):
+                raise CouldNotCheckError(
+                    f"{target} holds no backend",
+                    code="feed-missing",
+                    hint="DIR is the directory that exec names, or one that verify --dir filled.",
+                )
+            return self._verify(there)
         kept = nullcontext(str(directory)) if directory else tempfile.TemporaryDirectory()
         with kept as place:
-            info = asyncio.run(self._fetch_in_time(target, Path(place)))
+            with taken_for_an_address(target):
+                info = asyncio.run(self._fetch_in_time(target, Path(place)))
             report = self._verify(Path(place))
         _compare_claims(info, report)
         return report

@@ -49,16 +49,15 @@ def succeed(report: Report, *, as_json: bool) -> None:
         )
 
 
-def fail(error: NodeVMSError, *, as_json: bool) -> int:
-    """Print why it was not verified, and return the exit code."""
+def fail(error: NodeVMSError, *, as_json: bool) -> None:
+    """Print why it was not verified."""
     if as_json:
         click.echo(json.dumps(_not_verified(error)))
-        return error.exit_code
+        return
     click.secho(_HEADINGS[error.exit_code], fg="red", err=True)
     click.secho(f"nodevms: {visible(str(error))}", fg="red", err=True)
     if error.hint:
         click.echo(visible(error.hint), err=True)
-    return error.exit_code
 
 
 def _verified(report: Report) -> dict[str, object]:

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from nodevms.cli.standard_output import stop_writing
+from nodevms.errors import CouldNotCheckError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -35,10 +38,21 @@ class Screen:
         self._next = 0.0
 
     def say(self, text: str) -> None:
-        """Print one of the tutorial's lines."""
-        if not self._quiet:
-            self.close()
+        """Print one of the tutorial's lines.
+
+        Raises:
+            CouldNotCheckError: Nobody reads them any more, so nobody waits for the verdict.
+        """
+        if self._quiet:
+            return
+        self.close()
+        try:
             click.echo(click.style("›", dim=True) + text)
+        except BrokenPipeError:
+            stop_writing()
+            raise CouldNotCheckError(
+                "it was interrupted: nobody reads what it prints", code="interrupted"
+            ) from None
 
     def downloading(self, what: str) -> Callable[[int, int], None]:
         """Return what hears of (bytes so far, bytes in all) of a download."""

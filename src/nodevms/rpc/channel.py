@@ -6,11 +6,13 @@ A request is sent once. What ends without an answer ends as an unknown outcome.
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import ssl
 from dataclasses import dataclass
 from typing import Self
+from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
@@ -92,7 +94,9 @@ class Channel:
         except (aiohttp.ClientError, OSError) as error:
             reason = await _refusal(session, address, error)
             await session.close()
-            raise ConnectionFailedError(f"Cannot connect to {address.ws}: {reason}") from error
+            raise ConnectionFailedError(
+                f"Cannot connect to {address.ws}: {reason}", hint=_advice(address, error)
+            ) from error
         except BaseException:
             await session.close()
             raise
@@ -187,9 +191,24 @@ async def _refusal(session: aiohttp.ClientSession, address: BackendURL, error: E
             return f"{reason}, {json.loads(text)['error']['message']}"
         except (aiohttp.ClientError, OSError, ValueError, LookupError, TypeError):
             return reason
-    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, ssl.SSLError):
-        return f"no TLS there ({str(error.os_error.reason).lower().replace('_', ' ')})"
-    if isinstance(error, aiohttp.ClientConnectorError) and (number := error.os_error.errno):
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else None
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted ({cause.verify_message})"
+    if isinstance(cause, ssl.SSLError):
+        return f"no TLS there ({str(cause.reason).lower().replace('_', ' ')})"
+    if cause is not None and (number := cause.errno):
         # Without the addresses and options that aiohttp adds; a resolver's numbers are negative.
-        return os.strerror(number).lower() if number > 0 else str(error.os_error.strerror).lower()
+        return os.strerror(number).lower() if number > 0 else str(cause.strerror).lower()
     return str(error) or type(error).__name__
+
+
+def _advice(address: BackendURL, error: Exception) -> str | None:
+    """Say what to try when nobody listens there, or nobody who speaks TLS."""
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else None
+    if cause is not None and cause.errno == errno.ECONNREFUSED:
+        if urlsplit(address.ws).port is None:
+            return "Without a port, that of the web is meant. nodevms exec serves at 5555."
+        return "Is it running? nodevms exec SCRIPT serves a script."
+    if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLCertVerificationError):
+        return f"A server without TLS is reached at {address.ws.replace('wss://', 'ws://')}."
+    return None

@@ -16,6 +16,7 @@ from nodevms.archive import ArchiveInfo
 from nodevms.archive.index_file import DAMAGED
 from nodevms.errors import NodeVMSError, StorageError
 from nodevms.sandbox import Engine
+from nodevms.vm.call_failure import call_failure
 from nodevms.vm.entries import (
     FORMAT_VERSION,
     HOST_API,
@@ -35,8 +36,6 @@ from nodevms.vm.requests import Answer, Deliver, Method, Request
 from nodevms.vm.script import Script
 from nodevms.vm.start_failure import no_exports, start_failure
 from nodevms.vm.store import Store
-
-SHOWN_ERROR_BYTES: Final = 1000
 
 Clock = Callable[[], int]
 
@@ -118,6 +117,7 @@ class Backend:
         self._surroundings = surroundings
         self._time_ms = time_ms
         self._seq = store.log.length
+        self._script_name = ""
         self._execution = Execution(
             surroundings.engine,
             limits,
@@ -142,6 +142,7 @@ class Backend:
         Raises:
             ScriptError: The script threw, was stopped, or exports nothing.
         """
+        self._script_name = script.name
         hook: StartHook | None = {Init: "init", Upgrade: "upgrade"}.get(kind)  # type: ignore[assignment]
         time_ms = self._now()
         executed = self._execution.start(
@@ -176,7 +177,9 @@ class Backend:
         except StorageError as error:
             self._note(error)
             raise
-        self._show_stack(seq, request.method, executed)
+        if self._surroundings.console is not None and executed.outcome.error is not None:
+            level, text = call_failure(request.method, executed.outcome, self._script_name)
+            self._surroundings.console(seq, level, text)
         info = CallInfo(
             userId=request.caller,
             methodName=request.method,
@@ -225,13 +228,6 @@ class Backend:
         self.failure = error
         if error.code == DAMAGED:
             self.store.distrust_index()
-
-    def _show_stack(self, seq: int, method: str, executed: Executed) -> None:
-        outcome, console = executed.outcome, self._surroundings.console
-        if console is None or outcome.error is None or not outcome.stack:
-            return
-        error = outcome.error[:SHOWN_ERROR_BYTES].decode("utf-8", "replace")
-        console(seq, "debug", f"{method} threw {error}\n{outcome.stack.rstrip()}")
 
     def _now(self) -> int:
         self._time_ms = max(self._time_ms, self._surroundings.clock())

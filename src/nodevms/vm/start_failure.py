@@ -8,9 +8,11 @@ from nodevms.sandbox import Outcome
 from nodevms.vm.error_text import describe_error
 from nodevms.vm.errors import ScriptError
 from nodevms.vm.script import Script
+from nodevms.vm.script_advice import advice_on_error, advice_on_syntax
 
 EXCERPT_CHARACTERS_MAX: Final = 160
 _LIMIT: Final = b'{"name":"LimitError"'
+_NEVER_SETTLED: Final = b'"code":"ERR_NEVER_SETTLED"'
 
 
 def start_failure(outcome: Outcome, script: Script) -> ScriptError:
@@ -27,7 +29,16 @@ def start_failure(outcome: Outcome, script: Script) -> ScriptError:
         return ScriptError(
             f"{script.name}:{line}:{column}: {describe_error(error)}",
             code="script-syntax",
-            hint=_excerpt(script.code, line, column),
+            hint=_joined(
+                _excerpt(script.code, line, column),
+                advice_on_syntax(_line(script.code, line), column),
+            ),
+        )
+    if _NEVER_SETTLED in error:
+        return ScriptError(
+            f"{script.name}: the promise that init or upgrade returned never settles",
+            code="script-limit",
+            hint="Nothing was recorded. It waits for something that nothing in the script does.",
         )
     if error.startswith(_LIMIT):
         return ScriptError(
@@ -36,7 +47,7 @@ def start_failure(outcome: Outcome, script: Script) -> ScriptError:
             hint="Nothing was recorded. Use --limit if the script really needs more.",
         )
     stack = (outcome.stack or "").rstrip("\n").replace("script.js:", f"{script.name}:")
-    return ScriptError(sentence, code="script-threw", hint=stack or None)
+    return ScriptError(sentence, code="script-threw", hint=_joined(stack, advice_on_error(error)))
 
 
 def no_exports(script: Script) -> ScriptError:
@@ -44,8 +55,13 @@ def no_exports(script: Script) -> ScriptError:
     return ScriptError(
         f"{script.name}: the script exports no function",
         code="script-no-exports",
-        hint="Write exports.name = function () { … } for each method.",
+        hint="Write exports.name = function () { … } for each method; "
+        "those of a class do not count.",
     )
+
+
+def _joined(*texts: str | None) -> str | None:
+    return "\n".join(filter(None, texts)) or None
 
 
 def _line(code: str, number: int) -> str:

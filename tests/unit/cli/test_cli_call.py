@@ -66,10 +66,11 @@ def test_json_names_the_entry(backend: Serving, nodevms: Nodevms) -> None:
     ("arguments", "exit_code", "code", "told"),
     [
         (["fail", "no"], 1, "thrown", "RangeError [E_OWN]: no"),
-        (["throwValue", "7"], 1, "thrown-value", "ThrownValue: 7"),
+        (["throwValue", "null"], 1, "thrown-value", "nodevms: The script threw null\n"),
+        (["throwValue", "7"], 1, "thrown-value", "The script threw 7"),
         (["loop"], 1, "thrown", "LimitError [ERR_GAS]"),
-        (["nosuch"], 2, "unknown-method", "The backend has: increment, echo,"),
-        (["init"], 2, "unknown-method", "Method not found"),
+        (["nosuch"], 2, "unknown-method", "no method nosuch\nThe backend has: increment, echo,"),
+        (["init"], 2, "unknown-method", "The backend has no method init"),
         (["echo", "x" * 1_100_000], 1, "limit-exceeded", "1,048,576"),
     ],
 )
@@ -99,6 +100,8 @@ def test_nobody_there_no_address_and_a_refused_user(
     no_tls = nodevms("call", f"wss://{backend.address}", "x")
     assert no_tls.exit_code == 3
     assert "no TLS there" in no_tls.stderr
+    assert f"is reached at ws://{backend.address}/" in no_tls.stderr
+    assert "nodevms exec SCRIPT" in nodevms("call", "localhost:1", "x").stderr
     with serving() as server:
         server.start_script(tmp_path / "quiet")
         refused = nodevms("call", server.address, "who", "-u", "bob")

@@ -21,6 +21,7 @@ def test_without_a_command_there_is_help(nodevms: Nodevms) -> None:
     for done in (nodevms(), nodevms("-h")):
         for name in MODULES:
             assert f"\n  {name} " in done.output
+        assert "..." not in done.output.partition("Commands:")[2]
     assert nodevms("-h").exit_code == 0
 
 
@@ -29,6 +30,9 @@ def test_an_unknown_command_is_told_the_nearest(nodevms: Nodevms) -> None:
     assert done.exit_code == 2
     assert "No such command 'verfiy'. Did you mean 'verify'?" in done.stderr
     assert nodevms("--nosuch").exit_code == 2
+    done = nodevms("./counter.js", "-p", "0")
+    assert done.exit_code == 2
+    assert "To serve a script: nodevms exec ./counter.js -p 0" in done.stderr
 
 
 def test_the_version_names_the_engine(nodevms: Nodevms) -> None:
@@ -52,7 +56,7 @@ def test_nothing_ends_with_a_traceback(
     def command() -> None:
         raise raised
 
-    monkeypatch.setattr("nodevms.cli.group._stop_writing", lambda: None)
+    monkeypatch.setattr("nodevms.cli.group.stop_writing", lambda: None)
     monkeypatch.setattr(LazyGroup, "get_command", lambda *_: command)
     done = CliRunner().invoke(main, ["info"])
     assert done.exit_code == exit_code

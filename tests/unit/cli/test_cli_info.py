@@ -113,6 +113,7 @@ def test_a_beginning_across_two_reads_is_found(
         ("a-file", 2, "a-file is not a directory"),
         ("empty", 2, "empty holds no backend"),
         ("localhost:1", 3, "Cannot connect"),
+        ("127.0.0.1", 3, "nodevms exec serves at 5555"),
         ("ftp://localhost", 2, "ws:// or wss://"),
     ],
 )

@@ -1,0 +1,62 @@
+"""A backend as people name it to ``verify`` and ``info``: its directory or its address."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import click
+from click.shell_completion import CompletionItem
+
+from nodevms.errors import UsageError
+
+_PARTS: Final = ("backend.json", "call-log.key", "call-log.data", "files")
+
+
+class Target(click.ParamType[str]):
+    """A backend's address or its directory; the shell completes directories."""
+
+    name = "target"
+
+    def shell_complete(
+        self, _ctx: click.Context, _param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Let the shell complete a directory's name."""
+        return [CompletionItem(incomplete, type="dir")]
+
+
+def directory_of(target: str) -> Path | None:
+    """Return the directory that a target names; None for an address.
+
+    Raises:
+        UsageError: It looks like a directory and is none.
+    """
+    path = Path(target).expanduser()
+    if path.is_dir():
+        return path
+    if "://" not in target and (target.startswith(("/", ".", "~")) or path.exists()):
+        raise UsageError(
+            f"{target} is not a directory",
+            hint="Name the directory that exec printed, or an address such as localhost:5555.",
+        )
+    return None
+
+
+@contextmanager
+def taken_for_an_address(target: str) -> Iterator[None]:
+    """Say of a host that cannot be reached that no directory has its name either."""
+    from nodevms.rpc import ConnectionFailedError
+
+    try:
+        yield
+    except ConnectionFailedError as error:
+        if error.hint is None and ":" not in target:
+            error.hint = f"There is no directory {target} here either."
+        raise
+
+
+def never_held_a_backend(directory: Path) -> bool:
+    """Tell whether a directory has nothing of a backend, not even a damaged one."""
+    return not any((directory / name).exists() for name in _PARTS)
