@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-import time
 from collections.abc import Callable
 from typing import Final
 
@@ -46,7 +45,8 @@ class Recovery:
         self._loop = loop
         self._failure: asyncio.Future[NodeVMSError] = loop.create_future()
         self._lock = threading.Lock()
-        self._closing = False
+        self._closing = threading.Event()
+        self._reopening: threading.Thread | None = None
 
     async def start(self) -> None:
         """Begin. What the first attempt raises is raised here, and nothing is tried again."""
@@ -57,28 +57,33 @@ class Recovery:
         return await asyncio.shield(self._failure)
 
     async def close(self) -> None:
-        """End the backend in order, and try nothing again."""
+        """End the backend in order. When this returns, the directory is nobody's."""
         with self._lock:
-            self._closing = True
+            self._closing.set()
             running, self.running = self.running, None
+            reopening = self._reopening
         if running is not None:
             await self._loop.run_in_executor(None, running.close)
+        if reopening is not None:
+            await self._loop.run_in_executor(None, reopening.join)
 
     def _failed(self, error: Exception) -> None:
         with self._lock:
             running, self.running = self.running, None
-            if self._closing or running is None:
+            if self._closing.is_set() or running is None:
                 return
-        _LOG.error("the backend stopped: %s", running.backend.failure or error)
-        threading.Thread(target=self._reopen, args=(running,), name="nodevms-recovery").start()
+            _LOG.error("the backend stopped: %s", running.backend.failure or error)
+            self._reopening = threading.Thread(
+                target=self._reopen, args=(running,), name="nodevms-recovery"
+            )
+            self._reopening.start()
 
     def _reopen(self, failed: Running) -> None:
         failed.close()
         if self._give_up(failed.backend.failure):
             return
         attempt = 0
-        while not self._closing:
-            time.sleep(PAUSES_S[min(attempt, len(PAUSES_S) - 1)])
+        while not self._closing.wait(PAUSES_S[min(attempt, len(PAUSES_S) - 1)]):
             attempt += 1
             try:
                 reopened = self._begin(self._failed)
@@ -88,7 +93,7 @@ class Recovery:
                     return
                 continue
             with self._lock:
-                if not self._closing:
+                if not self._closing.is_set():
                     self.running = reopened
                     _LOG.warning("the backend runs again, in a new epoch")
                     return
