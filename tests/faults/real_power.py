@@ -16,7 +16,10 @@ from random import Random
 import pytest
 from power import Content
 
+from nodevms.feed import Journal
 from nodevms.feed.files import OSFile, OSFiles
+
+NEVER = 1 << 62
 
 
 class Machine:
@@ -25,6 +28,8 @@ class Machine:
     Attributes:
         operations: Writes, cuts and syncs so far.
         failing_at: From this operation on the disk is gone; None for never.
+        failing_until: From this operation on it is there again. What a failed sync should have
+            written is seen, and never reaches the disk by itself.
         watch: Called before each of them.
     """
 
@@ -33,6 +38,7 @@ class Machine:
         self._contents: dict[tuple[int, str], Content] = {}
         self.operations = 0
         self.failing_at: int | None = None
+        self.failing_until = NEVER
         self.watch: Callable[[], None] = lambda: None
         real_open = OSFiles.open
 
@@ -49,7 +55,7 @@ class Machine:
     def step(self) -> None:
         self.watch()
         number, self.operations = self.operations, self.operations + 1
-        if self.failing_at is not None and number >= self.failing_at:
+        if self.failing_at is not None and self.failing_at <= number < self.failing_until:
             raise OSError(errno.EIO, "the disk is gone")
 
     def lose_power(self, random: Random) -> None:
@@ -96,11 +102,21 @@ class _Watched:
         self._content.cut(size)
 
     def sync(self) -> None:
-        self._machine.step()
+        try:
+            self._machine.step()
+        except OSError:
+            self._content.sizes, self._content.sectors = [], {}
+            raise
         self._content.settle()
 
     def close(self) -> None:
         self._file.close()
+
+
+def shrink_journal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give backends a journal that is soon full."""
+    defaults = {**(Journal.__init__.__kwdefaults__ or {}), "room_bytes": 4096}
+    monkeypatch.setattr(Journal.__init__, "__kwdefaults__", defaults)
 
 
 def change_index(directory: Path, old: Path, random: Random) -> None:
