@@ -185,7 +185,9 @@ def test_a_backend_of_another_script_setting_or_title_is_refused(place: Path) ->
     said = refused(example("rand.js"), "--dir", "counter")
     assert "belongs to another script" in said
     assert "--upgrade" in said
-    assert "Start it without --debug." in refused(COUNTER, "--debug")
+    assert "Start it without --debug, or begin another one with --dir." in refused(
+        COUNTER, "--debug"
+    )
     assert "its title cannot be changed" in refused(COUNTER, "--title", "Yours")
     assert (place / "counter" / "call-log.data").read_bytes() == log
 

@@ -9,7 +9,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from command_line import call_with_npm_client, example, nodevms, serving
+from command_line import (
+    NODE,
+    PATIENCE_S,
+    PEERS,
+    ROOT,
+    call_with_npm_client,
+    example,
+    nodevms,
+    serving,
+)
 
 
 def test_the_counter_is_served_called_and_verified_as_the_tutorial_prints(place: Path) -> None:
@@ -245,3 +254,24 @@ def test_a_kept_copy_is_continued_and_verified_offline(place: Path) -> None:
         assert own.returncode == 2
         assert "own directory" in own.stderr
     assert nodevms("verify", "copy").returncode == 0
+
+
+def test_the_client_is_used_as_the_page_on_the_wire_shows(place: Path) -> None:
+    page = (ROOT / "docs" / "rpc.md").read_text()
+    (package,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    installed = json.loads((PEERS / "package.json").read_text())
+    for kind, packages in json.loads(package).items():
+        assert packages.items() <= installed[kind].items()
+    (example_code,) = re.findall(r"```js\n(.*?)```", page, re.DOTALL)
+    with serving(example("counter.js")) as server:
+        code = example_code.replace("localhost:5555", server.address)
+        done = subprocess.run(
+            [NODE, "-"],
+            input=code,
+            cwd=PEERS,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE_S,
+        )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")

@@ -31,7 +31,7 @@ _EXIT_CODES: Final = {
     "caller": 2,
     "thrown": 1,
     "thrown-value": 1,
-    "limit-exceeded": 1,
+    "limit-exceeded": 2,
 }
 """Of what a server answers; whatever is not here could not be done, 3."""
 

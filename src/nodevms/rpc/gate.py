@@ -142,7 +142,7 @@ def caller_of(
     if not debug:
         raise CallerRefusedError(
             "This backend does not run in debug mode, so nobody can call under a plain name. "
-            "Connect without a user, or start the backend with --debug."
+            "Connect without a user, or begin a backend with --debug in a new directory."
         )
     if _KEY_SHAPED.fullmatch(name):
         raise CallerRefusedError("A name of 64 hexadecimal digits is kept for keys.")

@@ -139,7 +139,8 @@ def _kind_of_start(deployment: Deployment, identity: Identity, code: str) -> typ
             + ("with --debug" if identity.debug else "without --debug")
             + "; that is fixed for the life of its log",
             code="directory-debug",
-            hint="Start it " + ("with" if identity.debug else "without") + " --debug.",
+            hint=("Start it with --debug" if identity.debug else "Start it without --debug")
+            + ", or begin another one with --dir.",
         )
     if deployment.script.code == code:
         return Restart

@@ -71,7 +71,7 @@ def test_json_names_the_entry(backend: Serving, nodevms: Nodevms) -> None:
         (["loop"], 1, "thrown", "LimitError [ERR_GAS]"),
         (["nosuch"], 2, "unknown-method", "no method nosuch\nThe backend has: increment, echo,"),
         (["init"], 2, "unknown-method", "The backend has no method init"),
-        (["echo", "x" * 1_100_000], 1, "limit-exceeded", "1,048,576"),
+        (["echo", "x" * 1_100_000], 2, "limit-exceeded", "1,048,576"),
     ],
 )
 def test_a_call_that_fails_ends_with_its_exit_code(

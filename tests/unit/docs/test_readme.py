@@ -76,7 +76,9 @@ def printed(address: str, *arguments: str, typed: str = "", state: Path | None =
     return [plain(line, address) for line in done.stdout.splitlines()]
 
 
-def test_the_transcripts(served: tuple[str, list[str]], tmp_path: Path) -> None:
+def test_the_transcripts(
+    served: tuple[str, list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     address, lines = served
     assert lines == [
         KEY.sub("KEY", line) for line in transcript("nodevms exec examples/counter.js")
@@ -87,6 +89,9 @@ def test_the_transcripts(served: tuple[str, list[str]], tmp_path: Path) -> None:
     values = [line for line in session[3:] if not line.startswith(">")]
     assert printed(address, "repl", address, typed=typed, state=tmp_path) == values
 
+    called = printed(address, "call", address, "increment")
+    assert called == transcript("nodevms call localhost:5555 increment")
+
     (curl,) = re.findall(r"    \$ (curl .*)\n    (.*)", README)
     (body,) = re.findall(r"-d '(.*?)'", curl[0])
     headers = {"Content-Type": "application/json"}
@@ -94,7 +99,10 @@ def test_the_transcripts(served: tuple[str, list[str]], tmp_path: Path) -> None:
     with urllib.request.urlopen(request) as response:
         assert json.load(response) == json.loads(curl[1])
 
-    assert printed(address, "call", address, "increment") == ["4"]
+    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    exec(example.replace("localhost:5555", address), {})
+    assert capsys.readouterr().out == f"{example.split('# ')[1]}"
+
     assert "increment" in "\n".join(printed(address, "info", address))
     verified = printed(address, "verify", address, state=tmp_path)
     assert verified == transcript("nodevms verify localhost:5555")
@@ -128,8 +136,15 @@ def test_every_command_and_option_exists(page: Path) -> None:
 def test_every_link_and_target_leads_somewhere(page: Path) -> None:
     text = page.read_text()
     for link in re.findall(r"\]\(([^)]+)\)", text):
-        if "://" not in link:
-            assert (page.parent / link.partition("#")[0]).exists(), link
+        if "://" in link:
+            continue
+        file, _, part = link.partition("#")
+        target = page.parent / file if file else page
+        assert target.exists(), link
+        if part:
+            headings = re.findall(r"^#+ (.*)", target.read_text(), re.MULTILINE)
+            slugs = [re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings]
+            assert part in slugs, link
     targets = set(re.findall(r"^([a-z_-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for target in re.findall(r"(?:^    |`)make ([a-z_-]+)", text, re.MULTILINE):
         assert target in targets, target
