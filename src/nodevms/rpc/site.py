@@ -163,7 +163,10 @@ class Site:
 
 async def _answer_document(request: web.Request, handler: Handler) -> web.StreamResponse:
     if request.method in (hdrs.METH_GET, hdrs.METH_HEAD):
-        return await handler(request)
+        try:
+            return await handler(request)
+        except NodeVMSError as error:  # such as a backend that recovers
+            return _error(503, error.code, str(error))
     if request.method == hdrs.METH_OPTIONS:
         return await _preflight(request)
     raise web.HTTPMethodNotAllowed(request.method, ("GET", "HEAD"))

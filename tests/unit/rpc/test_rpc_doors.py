@@ -12,6 +12,8 @@ from serving import Wire, serving
 
 from nodevms.feed import Feed, KeyPair
 from nodevms.rpc.doors import feed_routes
+from nodevms.sandbox import Engine
+from nodevms.vm import VM
 
 PAIR = KeyPair.from_seed(b"\x0d" * 32)
 BLOCKS = [b"block %d" % n * 10_000 for n in range(7)]
@@ -126,3 +128,15 @@ async def test_head_requests_and_other_methods(wire: Wire) -> None:
     headers = {"Host": "evil.example"}
     async with wire.session.get(wire.url("/feeds/call-log/data"), headers=headers) as response:
         assert response.status == 403
+
+
+async def test_a_backend_that_is_not_running_is_asked_again_later(
+    engine: Engine, tmp_path: Path
+) -> None:
+    vm = VM("exports.one = () => 1", engine=engine)
+    await vm.deploy(dir=tmp_path / "backend")
+    async with serving(vm) as wire:
+        assert (await get(wire, "/feeds/call-log/head"))[0] == 200
+        await vm.close()
+        status, body, _ = await get(wire, "/feeds/call-log/head")
+    assert (status, json.loads(body)["error"]["code"]) == (503, "closed")
