@@ -29,10 +29,14 @@ async function main () {
   const [url, user, calls] = JSON.parse(require('fs').readFileSync(0, 'utf8'))
   const client = new RPCClient()
   await client.connect(url, user ? { user } : {})
+  const closed = new Promise((resolve, reject) => {
+    client.once('close', () => reject(new Error('the connection was closed')))
+  })
+  closed.catch(() => {})
   const answers = []
   for (const [method, args] of calls) {
     try {
-      const value = await client[method](...args)
+      const value = await Promise.race([client[method](...args), closed])
       answers.push(value === undefined ? 'undefined' : { value })
     } catch (e) { answers.push({ error: e.data || e.message || String(e) }) }
   }

@@ -17,7 +17,7 @@ from nodevms.archive import Publisher
 from nodevms.feed import Feed
 from nodevms.vm.entries import Init, Restart
 
-ROUNDS = 12
+ROUNDS = 6
 
 
 async def test_what_was_acknowledged_survives_every_kill(place: Path) -> None:

@@ -77,8 +77,7 @@ def test_the_installed_command_runs_a_backend(installed: Path, tmp_path: Path) -
     try:
         assert server.stdout is not None
         address = server.stdout.readline().split()[-1]
-        for expression, printed in (("client.increment()", "1"), ("client.increment()", "2")):
-            assert output(installed, "repl", address, "-e", expression) == printed
+        assert output(installed, "repl", address, "-e", "client.increment()") == "1"
         assert "✔Call log verified." in output(installed, "verify", "--no-memory", address)
     finally:
         server.terminate()

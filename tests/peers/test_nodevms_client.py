@@ -1,6 +1,7 @@
 """nodevms-client@2.0.0 from npm, unmodified, against our server: every line of its wire.
 
-One Node process runs all checks; each test serves a backend of its own.
+One Node process runs all checks; each test serves a backend of its own: a script in our engine, or
+where calls must wait or nothing may run, one whose answers are fixed.
 """
 
 from __future__ import annotations
@@ -20,13 +21,37 @@ from typing import Any
 
 import pytest
 
-from nodevms.rpc import RPCServer
+from nodevms.rpc import Backend, RPCServer
+from nodevms.sandbox import Engine
+from nodevms.vm import VM
+from nodevms.vm.entries import Call
 
 sys.path.append(str(Path(__file__).parents[1] / "unit" / "rpc"))
 from fixed_backend import FixedBackend
 
 HERE = Path(__file__).parent
 UNDEFINED = {"type": "undefined"}
+SCRIPT = """
+module.exports = {
+  init: () => {},
+  echo: (...all) => all,
+  whoami: () => System.caller.id,
+  nothing: () => {},
+  buffer: () => Buffer.from([1, 2, 255]),
+  tilde: () => '~foo',
+  throwError: () => { throw new Error('boom') },
+  throwEmpty: () => { throw new Error() },
+  throwNamed: () => { throw Object.assign(new TypeError('~ no'), { code: 7 }) },
+  throwString: () => { throw 'just a string' },
+  throwObject: () => { throw { code: 7, foo: 'bar' } },
+  throwUndefined: () => { throw undefined },
+  throwNull: () => { throw null },
+  throwFalse: () => { throw false },
+  throwZero: () => { throw 0 },
+  throwEmptyString: () => { throw '' },
+  notAFunction: 5
+}
+"""
 FULL = "Too many active requests. Try again in a few minutes."
 
 
@@ -83,6 +108,19 @@ def node() -> Iterator[Node]:
     process.end()
 
 
+@pytest.fixture
+async def vm(engine: Engine, tmp_path: Path) -> AsyncIterator[VM]:
+    vm = VM(SCRIPT, engine=engine)
+    await vm.deploy(dir=tmp_path / "backend", title="a ~ title")
+    yield vm
+    await vm.close()
+
+
+def calls_of(vm: VM) -> list[tuple[str, bytes, str | None]]:
+    entries = [entry for entry in vm.call_log.list() if isinstance(entry, Call)]
+    return [(e.call.methodName, bytes(e.call.args), e.call.userId) for e in entries]
+
+
 class Client:
     """One nodevms-client in the Node process."""
 
@@ -102,7 +140,7 @@ class Client:
 
 @asynccontextmanager
 async def connected(
-    node: Node, backend: FixedBackend, opts: object = None, path: str = ""
+    node: Node, backend: Backend, opts: object = None, path: str = ""
 ) -> AsyncIterator[Client]:
     server = RPCServer({path or "/": backend}, port=0)
     await server.start()
@@ -115,21 +153,21 @@ async def connected(
         await server.stop(1.0)
 
 
-async def test_the_handshake_fills_the_client(node: Node) -> None:
-    async with connected(node, FixedBackend()) as client:
+async def test_the_handshake_fills_the_client(node: Node, vm: VM) -> None:
+    async with connected(node, vm) as client:
         info = (await client.step("info"))["resolved"]["value"]
-        assert info["callLogUrl"] == "dat://" + "ab" * 32
-        assert info["filesArchiveUrl"] == "dat://" + "cd" * 32
+        assert info["callLogUrl"] == vm.call_log_url
+        assert info["filesArchiveUrl"] == vm.files_archive_url
+        assert info["methods"] == [method.name for method in vm.methods]
         assert "echo" in info["methods"]
-        assert info["title"] == "a ~ fixed one"
+        assert info["title"] == "a ~ title"
         assert (await client.step("has", method="echo"))["resolved"] == value(True)
-        for name in ("init", "push", "constructor"):
+        for name in ("init", "push", "constructor", "notAFunction"):
             assert (await client.step("has", method=name))["resolved"] == value(False)
 
 
-async def test_arguments_and_results_are_json(node: Node) -> None:
-    backend = FixedBackend()
-    async with connected(node, backend) as client:
+async def test_arguments_and_results_are_json(node: Node, vm: VM) -> None:
+    async with connected(node, vm) as client:
         arguments = [1, "two", {"three": [3]}, None]
         assert await client.call("echo", *arguments) == {"resolved": value(arguments)}
         assert await client.call("echo") == {"resolved": value([])}
@@ -137,19 +175,19 @@ async def test_arguments_and_results_are_json(node: Node) -> None:
         assert await client.call("buffer") == {
             "resolved": value({"type": "Buffer", "data": [1, 2, 255]})
         }
-    assert backend.calls[0] == ("echo", b'[1,"two",{"three":[3]},null]', None)
+    assert calls_of(vm)[0] == ("echo", b'[1,"two",{"three":[3]},null]', None)
 
 
-async def test_nobody_is_null(node: Node) -> None:
-    async with connected(node, FixedBackend()) as client:
+async def test_nobody_is_null(node: Node, vm: VM) -> None:
+    async with connected(node, vm) as client:
         assert await client.call("whoami") == {"resolved": value(None)}
 
 
 @pytest.mark.parametrize(
     "text", ["~foo", "~", "a~b~c", "\\x7e", "~\\x7e\\\\x7e", "😀~é", "\ud800~", "\\~"]
 )
-async def test_tildes_arrive_as_they_are(node: Node, text: str) -> None:
-    async with connected(node, FixedBackend()) as client:
+async def test_tildes_arrive_as_they_are(node: Node, vm: VM, text: str) -> None:
+    async with connected(node, vm) as client:
         nested = [text, {text: [text], "k": {"": text}}]
         assert await client.call("echo", *nested) == {"resolved": value(nested)}
 
@@ -169,22 +207,25 @@ async def test_tildes_arrive_as_they_are(node: Node, text: str) -> None:
         ("throwEmptyString", {"code": -32006, "message": 'The script threw ""', "data": ""}),
     ],
 )
-async def test_what_the_script_throws_rejects(node: Node, method: str, rejected: object) -> None:
-    async with connected(node, FixedBackend()) as client:
+async def test_what_the_script_throws_rejects(
+    node: Node, vm: VM, method: str, rejected: object
+) -> None:
+    async with connected(node, vm) as client:
         assert await client.call(method) == {"rejected": value(rejected)}
         assert await client.call("echo", 1) == {"resolved": value([1])}
 
 
-@pytest.mark.parametrize("method", ["nope", "init", "push", "constructor", "__proto__", "rpc.on"])
-async def test_other_names_are_not_found_and_never_run(node: Node, method: str) -> None:
-    backend = FixedBackend()
-    async with connected(node, backend) as client:
+@pytest.mark.parametrize(
+    "method", ["nope", "init", "push", "constructor", "__proto__", "rpc.on", "notAFunction"]
+)
+async def test_other_names_are_not_found_and_never_run(node: Node, vm: VM, method: str) -> None:
+    async with connected(node, vm) as client:
         for params in (None, []):
             options = {"method": method} if params is None else {"method": method, "params": params}
             assert await client.step("raw", **options) == {
                 "rejected": value({"code": -32601, "message": "Method not found"})
             }
-    assert backend.calls == []
+    assert calls_of(vm) == []
 
 
 @pytest.mark.parametrize(
@@ -198,8 +239,10 @@ async def test_other_names_are_not_found_and_never_run(node: Node, method: str) 
         ('{"jsonrpc":"2.0","method":"echo","params":{"a":1},"id":4}', -32602, 4),
     ],
 )
-async def test_malformed_requests(node: Node, text: str, code: int, identity: object) -> None:
-    async with connected(node, FixedBackend()) as client:
+async def test_malformed_requests(
+    node: Node, vm: VM, text: str, code: int, identity: object
+) -> None:
+    async with connected(node, vm) as client:
         answer = json.loads((await client.step("text", text=text))["resolved"]["value"])
         assert (answer["jsonrpc"], answer["error"]["code"], answer["id"]) == ("2.0", code, identity)
         if code == -32700:
@@ -207,8 +250,8 @@ async def test_malformed_requests(node: Node, text: str, code: int, identity: ob
             assert isinstance(answer["error"]["data"], str)
 
 
-async def test_the_wire_is_the_captured_one(node: Node) -> None:
-    async with connected(node, FixedBackend()) as client:
+async def test_the_wire_is_the_captured_one(node: Node, vm: VM) -> None:
+    async with connected(node, vm) as client:
         for request, answer in (
             (
                 '{"jsonrpc":"2.0","method":"echo","params":[1,"two",{"three":[3]},null],"id":2}',
@@ -247,10 +290,20 @@ async def test_the_wire_is_the_captured_one(node: Node) -> None:
             assert await client.step("text", text=request) == {"resolved": value(answer)}
 
 
-async def test_a_user_is_the_caller_in_debug_mode(node: Node) -> None:
-    backend = FixedBackend(debug=True)
-    async with connected(node, backend, {"user": "bob"}, "/bob/counter") as client:
+async def test_a_user_is_the_caller_in_debug_mode(
+    node: Node, engine: Engine, tmp_path: Path
+) -> None:
+    vm = VM(SCRIPT, engine=engine)
+    await vm.deploy(dir=tmp_path / "backend", debug=True)
+    async with connected(node, vm, {"user": "bob"}, "/bob/counter") as client:
         assert await client.call("whoami") == {"resolved": value("bob")}
+        by_header = Client(node, client.url.replace("ws://", "ws://carol:password@"))
+        for opts, caller in ((None, "carol"), ({"user": "dave"}, "dave")):  # ?user= goes first
+            await by_header.step("connect", opts=opts)
+            assert await by_header.call("whoami") == {"resolved": value(caller)}
+            await by_header.step("close")
+    assert [userId for _, _, userId in calls_of(vm)] == ["bob", "carol", "dave"]
+    await vm.close()
 
 
 async def test_a_user_is_refused_readably_without_debug_mode(node: Node) -> None:

@@ -179,7 +179,7 @@ def test_no_damage_gets_past_an_audit_and_none_makes_it_fail_otherwise(
             assert whole[name].startswith(bytes(spoilt)) or bytes(spoilt) == whole[name]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(content=batches, data=st.data())
 def test_opening_anything_works_or_says_why_not(
     content: list[list[bytes]], data: st.DataObject

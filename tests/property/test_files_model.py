@@ -187,4 +187,4 @@ class FilesMachine(RuleBasedStateMachine):
 
 
 TestFiles = FilesMachine.TestCase
-TestFiles.settings = settings(max_examples=120, stateful_step_count=30, deadline=None)
+TestFiles.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
