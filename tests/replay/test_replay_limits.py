@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 
 import backends
@@ -19,6 +20,7 @@ from click.testing import CliRunner
 from nodevms.audit import Deadline, EntryUncheckedError, Verifier, published, replay
 from nodevms.cli import main
 from nodevms.errors import CouldNotCheckError, NodeVMSError
+from nodevms.feed import Feed
 from nodevms.sandbox import Engine
 from nodevms.vm.limits import Limits
 
@@ -127,6 +129,41 @@ def test_who_interrupts_it_gets_no_accusation(engine: Engine, tmp_path: Path) ->
     assert process.returncode == 3
     assert "✔" not in out
     assert err == "✖Could not check.\nnodevms: it was interrupted\n"
+
+
+COPIES = """exports.init = () => System.files.writeFile('/a', 'x'.repeat(200000))
+exports.copy = async n => { for (let i = 0; i < n; i++) await System.files.copy('/a', '/' + i) }"""
+
+
+def test_copies_of_a_file_are_hashed_once(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = Honest(engine, tmp_path / "backend").run(COPIES, [("copy", 900), ("copy", 5)])
+    contents = honest.directory / "files" / "content" / "data"
+    assert contents.stat().st_size == 200_000
+    read = []
+    get_many = Feed.get_many
+
+    def counted(feed: Feed, start: int, end: int) -> Iterator[bytes]:
+        for block in get_many(feed, start, end):
+            read.append(len(block))
+            yield block
+
+    monkeypatch.setattr(Feed, "get_many", counted)
+    report = Verifier(engine).verify(honest.directory)
+    assert report.files_version == 1 + 900 + 5
+    log_bytes = (honest.directory / "call-log.data").stat().st_size
+    assert sum(read) == 200_000 + log_bytes
+
+
+def test_the_time_also_ends_among_the_files_of_one_call(engine: Engine, tmp_path: Path) -> None:
+    many = "exports.many = async n => { for (let i = 0; i < n; i++) await System.files.writeFile('/' + i, i) }"
+    honest = Honest(engine, tmp_path / "backend").run(many, [("many", 300)])
+    ticks = itertools.count()
+    verifier = Verifier(engine, deadline=Deadline(750, lambda: float(next(ticks))))
+    error = fails(verifier, honest.directory)
+    assert (error.exit_code, error.code) == (3, "time")
+    assert "checking the contents of entry 1" in str(error)
 
 
 def test_a_replay_writes_no_more_than_the_disk_limit(engine: Engine, tmp_path: Path) -> None:

@@ -179,12 +179,27 @@ class FileRules:
             raise ParentFolderDoesntExistError(f"there is no folder {parent}")
 
     def _missing_parents(self, path: str) -> list[str]:
-        """Return the parents to be made, the deepest first."""
-        missing = []
+        """Return the parents to be made, the deepest first.
+
+        To look up a missing path costs as much as it is deep, and hundreds may be missing: so they
+        are looked for from the root on, up to the first.
+        """
         parent, _ = split_path(path)
-        while (record := self._find(parent)) is None:
-            missing.append(parent)
-            parent, _ = split_path(parent)
+        record = self._find(parent)
+        missing: list[str] = []
+        if record is None:
+            names = iter(parent[1:].split("/"))
+            parent, record = ROOT, ROOT_RECORD
+            for name in names:
+                below = join_path(parent, name)
+                found = self._find(below)
+                if found is None:
+                    missing.append(below)
+                    break
+                parent, record = below, found
+            for name in names:
+                missing.append(join_path(missing[-1], name))
+            missing.reverse()
         if record.kind != "folder":
             raise ParentFolderDoesntExistError(f"{parent} is a file")
         return missing

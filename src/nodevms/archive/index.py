@@ -190,7 +190,7 @@ class Index:
         return parent
 
     def _path(self, path_id: int) -> str:
-        names: list[str] = []
+        way: list[tuple[int, str]] = []
         known, parent = None, path_id
         while parent:
             known = self._paths.get(parent)
@@ -199,12 +199,13 @@ class Index:
             rows = self.rows("SELECT parent, name FROM path WHERE id = ?", (parent,))
             if not rows:
                 raise damaged("a path is missing")
+            way.append((parent, rows[0][1]))
             parent = rows[0][0]
-            names.append(rows[0][1])
         path = known or ROOT
-        for name in reversed(names):
+        # The folders on the way as well: the next row is often one of them.
+        for folder_id, name in reversed(way):
             path = join_path(path, name)
-        self._paths.put(path_id, path)
+            self._paths.put(folder_id, path)
         return path
 
 

@@ -7,8 +7,11 @@ and over them one merged view, so that a read costs the same whatever number wai
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from nodevms.archive.listing import Names, Page
 from nodevms.archive.paths import split_path
@@ -46,10 +49,11 @@ class Waiting:
 class Pending:
     """The layers that wait for the disk; not thread-safe, the state's lock covers it."""
 
-    __slots__ = ("_nodes", "folders", "layers")
+    __slots__ = ("_by_path", "_nodes", "folders", "layers")
 
     def __init__(self) -> None:
         self.layers: deque[Layer] = deque()
+        self._by_path: dict[str, list[HistoryItem]] = {}
         self.folders: dict[str, Names[Waiting]] = {}
         self._nodes: dict[bytes, tuple[int, Node | None]] = {}
 
@@ -87,6 +91,7 @@ class Pending:
             if names is None:
                 names = self.folders[parent] = Names()
             names.put(name, Waiting(length, item.record))
+            self._by_path.setdefault(item.path, []).append(item)
 
     def forget(self, layer: Layer) -> None:
         """Take out all layers up to this merged one's length, which is on disk now."""
@@ -96,6 +101,7 @@ class Pending:
             if self._nodes.get(node_id, (layer.length + 1,))[0] <= layer.length:
                 del self._nodes[node_id]
         for item in layer.items:
+            self._forget_item(item)
             parent, name = split_path(item.path)
             names = self.folders.get(parent)
             waiting = None if names is None else names.entries.get(name)
@@ -105,9 +111,65 @@ class Pending:
             if not names.entries:
                 del self.folders[parent]
 
-    def items(self) -> list[HistoryItem]:
-        """Return all waiting changes, oldest first."""
-        return [item for layer in self.layers for item in layer.items]
+    def history(
+        self, path: str | None, start: int, end: int, *, reverse: bool, limit: int
+    ) -> list[HistoryItem]:
+        """Return at most `limit` waiting changes with start <= version < end, in order.
+
+        Costs no time for those that it does not return, however many wait.
+        """
+        if path is not None:
+            found = self._by_path.get(path, [])
+            low = bisect_left(found, start, key=_item_version)
+            high = bisect_left(found, end, low, key=_item_version)
+            if reverse:
+                return found[max(high - limit, low) : high][::-1]
+            return found[low : min(low + limit, high)]
+        items = self._backwards(start, end) if reverse else self._forwards(start, end)
+        return list(islice(items, limit))
+
+    def record_at(self, path: str, version: int) -> HistoryItem | None:
+        """Return the newest waiting change of a path up to a filesVersion, or None."""
+        found = self._by_path.get(path, [])
+        after = bisect_right(found, version, key=_item_version)
+        return found[after - 1] if after else None
+
+    def _forwards(self, start: int, end: int) -> Iterator[HistoryItem]:
+        first = bisect_left(self.layers, start, key=_version)
+        for at in range(first, len(self.layers)):
+            layer = self.layers[at]
+            if layer.version - len(layer.items) + 1 >= end:
+                return
+            yield from _between(layer, start, end)
+
+    def _backwards(self, start: int, end: int) -> Iterator[HistoryItem]:
+        last = min(bisect_left(self.layers, end, key=_version), len(self.layers) - 1)
+        for at in range(last, -1, -1):
+            layer = self.layers[at]
+            if layer.version < start:
+                return
+            yield from reversed(_between(layer, start, end))
+
+    def _forget_item(self, item: HistoryItem) -> None:
+        waiting = self._by_path.get(item.path)
+        if waiting is not None and waiting[0].version == item.version:
+            del waiting[0]
+            if not waiting:
+                del self._by_path[item.path]
+
+
+def _version(layer: Layer) -> int:
+    return layer.version
+
+
+def _item_version(item: HistoryItem) -> int:
+    return item.version
+
+
+def _between(layer: Layer, start: int, end: int) -> list[HistoryItem]:
+    """Return a layer's changes with start <= version < end; its versions have no gaps."""
+    first = layer.version - len(layer.items) + 1
+    return layer.items[max(start - first, 0) : max(end - first, 0)]
 
 
 def merge_layers(layers: list[Layer]) -> Layer:

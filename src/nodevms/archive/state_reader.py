@@ -123,9 +123,9 @@ class StateReader:
         """
         with self._lock:
             self._check_version(version)
-            for item in reversed(self._pending.items()):
-                if item.version <= version and item.path == path:
-                    return item.record
+            waiting = self._pending.record_at(path, version)
+            if waiting is not None:
+                return waiting.record
             return self._index.record_at(path, version)
 
     def children_at(self, folder: str, version: int) -> Iterator[tuple[str, Record]]:
@@ -175,20 +175,18 @@ class StateReader:
         stop = NUMBER_MAX if end is None else end
         with self._lock:
             flushed = self._flushed.version
-            recent = [
-                item
-                for item in self._pending.items()
-                if start <= item.version < stop and path in {None, item.path}
-            ]
+            recent: list[HistoryItem] = []
             if reverse:
-                recent.reverse()
-                recent = recent[:limit]
-            wanted = limit - len(recent) if reverse else limit
+                recent = self._pending.history(path, start, stop, reverse=True, limit=limit)
+            wanted = limit - len(recent)
             rows = self._index.history(
                 path, start, min(stop, flushed + 1), reverse=reverse, limit=wanted
             )
-        older = [HistoryItem(*row) for row in rows]
-        return recent + older if reverse else (older + recent)[:limit]
+            older = [HistoryItem(*row) for row in rows]
+            if reverse:
+                return recent + older
+            wanted = limit - len(older)
+            return older + self._pending.history(path, start, stop, reverse=False, limit=wanted)
 
     def version_at(self, length: int) -> int:
         """Return the filesVersion after the first `length` log entries."""

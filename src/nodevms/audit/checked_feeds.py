@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Final
 
 from nodevms.archive import Change
+from nodevms.archive.cache import Cache
 from nodevms.archive.record import block_count
 from nodevms.audit.divergence import EntryFalseError, diverged, shorten
 from nodevms.audit.opening import ARCHIVE, CALL_LOG, CONTENTS, BytesSeen, Place, open_checked
@@ -16,6 +19,9 @@ from nodevms.feed import Feed, Head, dat_url
 from nodevms.vm.directory import LOG_PREFIX, Layout
 from nodevms.vm.entries import decode
 from nodevms.vm.entry_changes import changes_of
+
+KNOWN_CONTENTS_MAX: Final = 50_000
+"""Contents that are not hashed again. One call can make ten thousand copies of a large file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,7 @@ class CheckedFeeds:
     def __init__(self, layout: Layout, expectations: Expectations, seen: BytesSeen) -> None:
         self._layout = layout
         self._open: list[Feed] = []
+        self._known: Cache[tuple[int, int, bytes], bool] = Cache(KNOWN_CONTENTS_MAX)
         try:
             # In this order the log covers what was published, and the contents what the log says.
             self.metadata, _ = self._opened(ARCHIVE, expectations.files_key, seen)
@@ -92,15 +99,24 @@ class CheckedFeeds:
         """Return the leaf hash of an entry."""
         return self.log.node(2 * seq).hash
 
-    def check_contents(self, seq: int, changes: tuple[Change, ...]) -> None:
+    def check_contents(
+        self, seq: int, changes: tuple[Change, ...], check_time: Callable[[str], None]
+    ) -> None:
         """Check that the content feed has what an entry's changes say, where they say it.
+
+        Args:
+            seq: The entry.
+            changes: Its changes.
+            check_time: Raises when the audit takes too long, told what is being done.
 
         Raises:
             DivergenceError: It has not.
         """
         for change in changes:
-            if change.kind != "file":
+            place = (change.block, change.size, change.sha256)
+            if change.kind != "file" or self._known.get(place):
                 continue
+            check_time(f"checking the contents of entry {seq}")
             end = change.block + block_count(change.size)
             found = "blocks that are not there"
             if 0 <= change.block <= end <= self.content_head.length:
@@ -110,6 +126,7 @@ class CheckedFeeds:
                     digest.update(block)
                     size += len(block)
                 if size == change.size and digest.digest() == change.sha256:
+                    self._known.put(place, value=True)
                     continue
                 found = f"{size} bytes with SHA-256 {digest.hexdigest()}"
             raise diverged(

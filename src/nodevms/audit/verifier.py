@@ -105,7 +105,8 @@ class Verifier:
         ceilings: The highest limits that are replayed.
         disk_bytes_max: How much a replay may write to temporary files.
         deadline: When to give up, looked at between two entries (one call takes at most as long
-            as the ceiling of gas allows); by default a day after each beginning.
+            as the ceiling of gas allows) and between two files of one; by default a day after
+            each beginning.
     """
 
     def __init__(
@@ -178,7 +179,7 @@ class Verifier:
             for seq, block in enumerate(feeds.log.get_many(0, length)):
                 deadline.check(f"replaying entry {seq} of {length}")
                 entry, changes = replay.add(seq, block)
-                feeds.check_contents(seq, changes)
+                feeds.check_contents(seq, changes, deadline.check)
                 drive.add(seq, changes, time_of(entry))
                 state.flush(seq + 1)
                 calls += hasattr(entry, "call")

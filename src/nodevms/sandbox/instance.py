@@ -24,6 +24,10 @@ PAGE_BYTES: Final = 65536
 MEMORY_MARGIN_BYTES: Final = 32 * 1024 * 1024
 """What the guest may have beyond the JavaScript heap: stack, request, gaps between allocations."""
 STACK_TEXT_BYTES_MAX: Final = 65536
+ANSWER_BYTES: Final = 128
+"""What keeping one answer of the host costs beside its own bytes."""
+RECORDED_BYTES_MAX: Final = 8 * 1024 * 1024
+"""An entry that was answered more is never run again, and its answers need not be kept."""
 WALL_SECONDS_MIN: Final = 60
 WALL_GAS_PER_SECOND: Final = 50_000_000
 """An engine a hundred times slower than ours still ends by gas and not by the clock."""
@@ -84,7 +88,8 @@ class Instance:
     """A guest in memory, new or from an image. It belongs to one thread at a time.
 
     Attributes:
-        recorded: The host's answers of the last entry, each with the gas that it took.
+        recorded: The host's answers of the last entry, each with the gas that it took; None when
+            they were too many to keep.
         wall_seconds: How many ticks of the engine's clock an entry may last.
     """
 
@@ -104,7 +109,8 @@ class Instance:
         self._host: Host | None = None
         self._answer = b""
         self._fault: BaseException | None = None
-        self.recorded: list[tuple[bytes, int]] = []
+        self.recorded: list[tuple[bytes, int]] | None = []
+        self._recorded_bytes = 0
         if image is not None:
             self._restore(image)
         capi.set_deadline(self._context, self.wall_seconds)
@@ -125,7 +131,8 @@ class Instance:
             Exception: What the host raised; the instance cannot be used after that.
         """
         outer = self._doors.lead_to(self)
-        self._host, self._fault, self.recorded = host, None, []
+        self._host, self._fault = host, None
+        self.recorded, self._recorded_bytes = [], 0
         try:
             capi.set_deadline(self._context, self.wall_seconds)
             if not self._place(request):
@@ -176,7 +183,7 @@ class Instance:
                 raise EngineFaultError("the guest called the host outside an entry")
             before = self._gas.get()
             self._answer = self._host.call(operation, request, self)
-            self.recorded.append((self._answer, before - self._gas.get()))
+            self._record(self._answer, before - self._gas.get())
             return len(self._answer)
         except OutOfGas:
             self._gas.set(-1)
@@ -190,6 +197,14 @@ class Instance:
         answer, self._answer = self._answer, b""
         if pointer + len(answer) <= capi.memory_size(self._context, self._memory):
             ctypes.memmove(self._base() + pointer, answer, len(answer))
+
+    def _record(self, answer: bytes, gas: int) -> None:
+        """Keep an answer, unless it is one too many: a call may read gigabytes of files."""
+        self._recorded_bytes += ANSWER_BYTES + len(answer)
+        if self._recorded_bytes > RECORDED_BYTES_MAX:
+            self.recorded = None
+        elif self.recorded is not None:
+            self.recorded.append((answer, gas))
 
     def _restore(self, image: Image) -> None:
         size = image.stack_pointer + len(image.memory)

@@ -13,31 +13,38 @@ from typing import Final
 
 from nodevms.sandbox.engine import Engine
 from nodevms.sandbox.host import Meter
-from nodevms.sandbox.instance import Ended, EngineFaultError, Image, Instance
+from nodevms.sandbox.instance import (
+    ANSWER_BYTES,
+    RECORDED_BYTES_MAX,
+    Ended,
+    EngineFaultError,
+    Image,
+    Instance,
+)
 from nodevms.sandbox.limits import Limits
 
 ENTRIES_MAX: Final = 512
 GAS_MAX: Final = 200_000_000
-BYTES_MAX: Final = 8 * 1024 * 1024
+BYTES_MAX: Final = RECORDED_BYTES_MAX
 """A snapshot is taken before the journal passes any of these: they bound what an undo costs."""
-
-_ANSWER_BYTES: Final = 128  # what keeping one costs beside its own bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An entry that can be run again: what went in, and how it ended."""
+    """What went into an entry and how it ended; with its answers it can be run again."""
 
     function: str
     request: bytes
-    answers: tuple[tuple[bytes, int], ...]
+    answers: tuple[tuple[bytes, int], ...] | None
     ended: int
     gas: int
 
     @property
     def size(self) -> int:
         """What keeping it costs, in bytes, roughly."""
-        return len(self.request) + sum(_ANSWER_BYTES + len(answer) for answer, _ in self.answers)
+        if self.answers is None:
+            return RECORDED_BYTES_MAX
+        return len(self.request) + sum(ANSWER_BYTES + len(answer) for answer, _ in self.answers)
 
 
 class _Recorded:
@@ -67,7 +74,8 @@ class Journal:
 
     def add(self, function: str, request: bytes, instance: Instance, ended: Ended) -> None:
         """Note an entry that ended and stays."""
-        entry = Entry(function, request, tuple(instance.recorded), ended.how, ended.gas)
+        answers = None if instance.recorded is None else tuple(instance.recorded)
+        entry = Entry(function, request, answers, ended.how, ended.gas)
         self._entries.append(entry)
         self._gas += entry.gas
         self._bytes += entry.size
@@ -92,6 +100,8 @@ class Journal:
         """
         instance = Instance(self._engine, self._limits, self._image)
         for entry in self._entries:
+            if entry.answers is None:  # a snapshot was due after it
+                raise EngineFaultError("an entry whose answers were not kept cannot be run again")
             again = instance.enter(entry.function, entry.request, _Recorded(entry.answers))
             if (again.how, again.gas) != (entry.ended, entry.gas):
                 raise EngineFaultError("an entry that was run again ended otherwise")

@@ -3,7 +3,7 @@ import json
 import pytest
 from state_worlds import INFO, Backend, Files, Refused, request, sha
 
-from nodevms.archive import ArchiveInfo, FileApi
+from nodevms.archive import ArchiveInfo, FileApi, Overlay
 from nodevms.archive import file_gas as gas
 from nodevms.errors import StorageError
 
@@ -50,6 +50,30 @@ def test_writing_makes_the_folders_on_the_way(backend: Backend) -> None:
         ("/photos/2026", "folder"),
         ("/photos/2026/x.png", "file"),
     ]
+
+
+@pytest.mark.parametrize("end", ["/file/" + "n/" * 99 + "n", "/new/" + "n/" * 99 + "n"])
+def test_looking_for_the_folders_on_the_way_is_cheap_where_hundreds_are_missing(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    way = "/w" * 100
+    backend.call(lambda files: files.write(way + "/file", b""))
+    overlay, files = backend.begin()
+    found = []
+
+    def get(path: str) -> object:
+        found.append(Overlay.get(overlay, path))
+        return found[-1]
+
+    monkeypatch.setattr(overlay, "get", get)
+    if end.startswith("/file"):
+        with pytest.raises(Refused, match=r"ParentFolderDoesntExistError: .*/file is a file"):
+            files.write(way + end)
+    else:
+        files.write(way + end)
+        assert len(overlay.changes()) == 101
+    # To look up what is missing costs as much as it is deep.
+    assert found.count(None) <= 3
 
 
 def test_stat(files: Files) -> None:

@@ -11,14 +11,20 @@ import pytest
 from sandbox_machine import TIME_MS, DictHost
 
 from nodevms.sandbox import Engine, EngineFaultError, Limits, instance, journal
-from nodevms.sandbox.instance import ENDED_THROWN, ENDED_WITH_VALUE, Instance
+from nodevms.sandbox.instance import (
+    ENDED_THROWN,
+    ENDED_WITH_NOTHING,
+    ENDED_WITH_VALUE,
+    Instance,
+)
 from nodevms.sandbox.journal import Journal
 from nodevms.vm.engine_thread import on_engine_thread
 
 T = TypeVar("T")
 CODE = b"""const keep = []
 exports.f = async k => { for (let i = 0; i < k; i++) keep.push('x'.repeat(i)); await System.files.writeFile('/a', keep.length); return keep.length }
-exports.r = () => Math.random()"""
+exports.r = () => Math.random()
+exports.big = async n => { for (let i = 0; i < n; i++) keep.push((await System.files.readFile('/big', 'binary')).length) }"""
 LIMITS = Limits(gas=1_000_000_000)
 
 
@@ -97,6 +103,27 @@ def test_a_snapshot_is_taken_when_going_back_is_dear(
     def _refusing_to_enter() -> Instance:
         monkeypatch.setattr(Instance, "enter", lambda *_: pytest.fail("an entry was run again"))
         return Instance(engine, LIMITS)
+
+    on_thread(engine, work)
+
+
+def test_what_a_call_reads_is_not_kept_without_end(engine: Engine) -> None:
+    def work(guest: Guest) -> None:
+        guest.host.files["/big"] = bytes(1 << 20)
+        guest.call("big", "[3]")
+        assert guest.instance.recorded is not None
+        assert len(guest.instance.recorded) == 3
+        before = guest.instance.image()
+        assert guest.call("big", "[9]").how == ENDED_WITH_NOTHING
+        assert guest.instance.recorded is None
+        guest.journal.drop_last()
+        assert guest.journal.go_back().image() == before
+        guest.call("big", "[9]")
+        with pytest.raises(EngineFaultError, match="not kept"):
+            guest.journal.go_back()
+        after = guest.instance.image()
+        guest.journal.snapshot_if_due(guest.instance)
+        assert guest.journal.go_back().image() == after
 
     on_thread(engine, work)
 
