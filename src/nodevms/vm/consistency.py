@@ -8,6 +8,7 @@ going on would sign other entries at positions that others have seen.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
@@ -19,12 +20,13 @@ from nodevms.feed.opening import open_files
 from nodevms.feed.recovery import longest_prefix
 from nodevms.feed.sleep import io_errors
 from nodevms.vm.directory import LOG_PREFIX, Layout
-from nodevms.vm.entries import decode, time_of
+from nodevms.vm.entries import ENTRY_BYTES_MAX, decode, time_of
 from nodevms.vm.entry_changes import changes_of
-from nodevms.vm.worker import BATCH_CALLS_MAX
+from nodevms.vm.worker import BATCH_BYTES_MAX, BATCH_CALLS_MAX
 
 ENTRIES_READ: Final = 2 * BATCH_CALLS_MAX
-"""What one batch of contents belongs to is among so many entries."""
+BYTES_READ: Final = 2 * (BATCH_BYTES_MAX + ENTRY_BYTES_MAX)
+"""What one batch of contents belongs to is among so many entries, and so many of their bytes."""
 
 
 def check_consistency(layout: Layout) -> None:
@@ -77,7 +79,12 @@ def _check_published(log_length: int, publisher: Publisher) -> None:
 
 
 def _check_contents(log: Feed, content_length: int) -> None:
-    first = max(0, log.length - ENTRIES_READ)
+    first = bisect_left(
+        range(log.length),
+        log.byte_length - BYTES_READ,
+        lo=max(0, log.length - ENTRIES_READ),
+        key=log.byte_offset,
+    )
     for seq, block in enumerate(log.get_many(first, log.length), first):
         if b'"block":' not in block:
             continue

@@ -28,7 +28,7 @@ from nodevms.vm.dat_archive_values import DatArchiveInfo, FileStat
 from nodevms.vm.directory import LOG_PREFIX, Layout
 from nodevms.vm.encodings import check_encoding, decode_content
 from nodevms.vm.entries import Init, decode
-from nodevms.vm.indexing import FLUSH_ENTRIES, apply_entry
+from nodevms.vm.indexing import apply_log
 from nodevms.vm.reading import readable_files
 from nodevms.vm.store import Store
 
@@ -257,11 +257,7 @@ def _state_of(log: Feed) -> tuple[State, str]:
         raise StorageError("the call log does not begin with an init entry", code="log-empty")
     state = State.open(None)
     try:
-        for seq, block in enumerate(log.get_many(0, log.length)):
-            apply_entry(state, seq, decode(block))
-            if seq % FLUSH_ENTRIES == FLUSH_ENTRIES - 1:
-                state.flush(seq + 1)
-        state.flush(log.length)
+        apply_log(state, log)
     except BaseException:
         state.close()
         raise

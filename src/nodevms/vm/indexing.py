@@ -13,7 +13,8 @@ from nodevms.vm.directory import Layout
 from nodevms.vm.entries import Entry, Init, Upgrade, decode, time_of
 from nodevms.vm.entry_changes import changes_of
 
-FLUSH_ENTRIES: Final = 1000
+GATHERED_MAX: Final = 10_000
+"""Entries and changes that are applied before they are written; about 2 KiB of memory a change."""
 
 Progress = Callable[[int, int], None]
 """Called with (entries done, entries in all)."""
@@ -35,14 +36,35 @@ def open_index(layout: Layout, log: Feed, progress: Progress | None) -> State:
         return _current(layout, log, progress)
 
 
-def apply_entry(state: State, seq: int, entry: Entry) -> None:
+def apply_log(state: State, log: Feed, progress: Progress | None = None) -> None:
+    """Apply the entries that a state lacks, in memory that does not grow with their number.
+
+    Raises:
+        StorageError: As :func:`apply_entry`, or the state cannot be written.
+    """
+    gathered = 0
+    for seq, block in enumerate(log.get_many(state.seq, log.length), state.seq):
+        gathered += 1 + apply_entry(state, seq, decode(block))
+        if gathered >= GATHERED_MAX:
+            state.flush(seq + 1)
+            gathered = 0
+            if progress is not None:
+                progress(seq + 1, log.length)
+    state.flush(log.length)
+
+
+def apply_entry(state: State, seq: int, entry: Entry) -> int:
     """Make an entry's changes to a state that reflects all entries before it.
+
+    Returns:
+        How many changes it made.
 
     Raises:
         InvalidChangesError: They do not follow from it.
         StorageError: They do not lead to the state root that the entry names.
     """
-    root = state.apply(seq + 1, changes_of(entry), time_of(entry))
+    changes = changes_of(entry)
+    root = state.apply(seq + 1, changes, time_of(entry))
     if isinstance(entry, Init | Upgrade):
         state.set_mark(seq)
     wanted = entry.result.filesRoot
@@ -52,6 +74,7 @@ def apply_entry(state: State, seq: int, entry: Entry) -> None:
             fatal=True,
             code="log-damaged",
         )
+    return len(changes)
 
 
 def _current(layout: Layout, log: Feed, progress: Progress | None) -> State:
@@ -59,13 +82,7 @@ def _current(layout: Layout, log: Feed, progress: Progress | None) -> State:
     try:
         if not _agrees(state, log):
             state.reset()
-        for seq, block in enumerate(log.get_many(state.seq, log.length), state.seq):
-            apply_entry(state, seq, decode(block))
-            if seq % FLUSH_ENTRIES == FLUSH_ENTRIES - 1:
-                state.flush(seq + 1)
-                if progress is not None:
-                    progress(seq + 1, log.length)
-        state.flush(log.length)
+        apply_log(state, log, progress)
     except BaseException:
         state.close()
         raise

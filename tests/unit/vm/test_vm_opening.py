@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from nodevms.archive import State
 from nodevms.audit.verifier import Verifier
 from nodevms.sandbox import Engine
-from nodevms.vm import publication, store
+from nodevms.vm import indexing, publication, store
 from nodevms.vm.errors import DirectoryError
 from nodevms.vm.vm import VM
 
@@ -105,3 +106,27 @@ async def test_what_was_not_published_is_in_publications_of_whole_entries(
     report = Verifier(engine).verify(place)
     assert report.publications >= 3
     assert not report.lag
+
+
+async def test_what_is_applied_and_not_written_is_bounded_while_an_index_is_made_again(
+    tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, waiting = tmp_path / "b", [0]
+    await live(place, MANY, engine, 12)  # each changes a folder and four files
+    for path in place.glob("state.db*"):
+        path.unlink()
+    apply = State.apply
+
+    def applying(state: State, *arguments: object) -> bytes:
+        root = apply(state, *arguments)  # type: ignore[arg-type]
+        waiting.append(len(state._pending.items()))
+        return root
+
+    monkeypatch.setattr(State, "apply", applying)
+    monkeypatch.setattr(indexing, "GATHERED_MAX", 12)
+    vm = VM(MANY, engine=engine)
+    heard: list[tuple[int, int]] = []
+    await vm.deploy(dir=place, progress=lambda *told: heard.append(told))
+    await vm.close()
+    assert heard == [(3, 13), (5, 13), (7, 13), (9, 13), (11, 13), (13, 13)]
+    assert max(waiting[:-1]) == 10
