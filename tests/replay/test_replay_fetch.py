@@ -522,6 +522,14 @@ def test_a_copy_of_another_backend_is_not_overwritten(
     assert contents(copy) == kept
 
 
+def test_a_folder_of_something_else_is_not_strewn_with_a_copy(site: Site, copy: Path) -> None:
+    copy.mkdir()
+    (copy / "letter.txt").write_text("dear")
+    with pytest.raises(UsageError, match="is not empty and holds no copy"):
+        fetch(site, copy)
+    assert [path.name for path in copy.iterdir()] == ["letter.txt"]
+
+
 def test_a_place_that_cannot_be_written_is_named(site: Site, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     error = could_not(site, tmp_path / "file" / "copy")

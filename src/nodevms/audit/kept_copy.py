@@ -54,7 +54,8 @@ class KeptCopy:
         """Make the folder, and refuse to spoil what is in it.
 
         Raises:
-            UsageError: It is another backend's copy, or a backend's own directory.
+            UsageError: It is another backend's copy, a backend's own directory, or a folder of
+                something else.
             ProvedFalseError: The copy has more, validly signed, than the server shows now.
             CouldNotCheckError: It cannot be written.
         """
@@ -73,6 +74,12 @@ class KeptCopy:
                     f"{self.directory} holds a copy of another backend",
                     code="directory-foreign",
                     hint="Choose another --dir.",
+                )
+            if not key_path.exists() and self._among_strangers():
+                raise UsageError(
+                    f"{self.directory} is not empty and holds no copy",
+                    code="directory-foreign",
+                    hint="Choose an empty or new directory with --dir.",
                 )
             key_path.write_bytes(key)
         except OSError as error:
@@ -98,6 +105,11 @@ class KeptCopy:
                 entry=None,
                 code="feed-shortened",
             )
+
+    def _among_strangers(self) -> bool:
+        """Tell whether the folder of a copy's log has anything that no copy has."""
+        own = (self.prefix, "files")
+        return any(not path.name.startswith(own) for path in self.directory.iterdir())
 
     def take_tree(self, fetched: Path) -> None:
         """Put a fetched tree in its place, if it is what the head signs and continues the copy.
