@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from nodevms.cli.common_errors import report_error
+from nodevms.cli.error_report import report_error
 from nodevms.cli.options import timeout_option, user_option
 from nodevms.cli.printable import printable
 from nodevms.errors import NodeVMSError
