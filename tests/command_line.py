@@ -23,29 +23,6 @@ PEERS = ROOT / "tests" / "peers"
 NODE = shutil.which("node", path=str(Path(sys.executable).parent)) or "node"
 PATIENCE_S = 60
 
-CALLS = """
-const RPCClient = require('nodevms-client')
-async function main () {
-  const [url, user, calls] = JSON.parse(require('fs').readFileSync(0, 'utf8'))
-  const client = new RPCClient()
-  await client.connect(url, user ? { user } : {})
-  const closed = new Promise((resolve, reject) => {
-    client.once('close', () => reject(new Error('the connection was closed')))
-  })
-  closed.catch(() => {})
-  const answers = []
-  for (const [method, args] of calls) {
-    try {
-      const value = await Promise.race([client[method](...args), closed])
-      answers.push(value === undefined ? 'undefined' : { value })
-    } catch (e) { answers.push({ error: e.data || e.message || String(e) }) }
-  }
-  console.log(JSON.stringify(answers))
-  process.exit(0)
-}
-main().catch(e => { console.error(e); process.exit(1) })
-"""
-
 
 @dataclass
 class Server:
@@ -147,15 +124,18 @@ def serving(*arguments: str, exit_code: int | None = 0, **options: Any) -> Itera
         assert exit_code is None or code == exit_code, log
 
 
-def call_with_npm_client(
-    url: str, *calls: tuple[str, Sequence[object]], user: str = ""
+def ends_with_npm_client(
+    url: str, calls: Sequence[tuple[str, Sequence[object]]], user: str = ""
 ) -> list[Any]:
-    """Make calls one after the other with the client of 2017, and return how each ended."""
+    """Make calls one after the other with the client of 2017.
+
+    Returns:
+        How each ended: ``{"value": …}``, ``{"undefined": True}`` or ``{"error": …}``.
+    """
     # The WebSocket library that stands in for the one of 2017 wants the scheme spelled out.
-    arguments = json.dumps([f"ws://{url}", user, calls])
     done = subprocess.run(
-        [NODE, "-e", CALLS],
-        input=arguments,
+        [NODE, "npm_calls.js"],
+        input=json.dumps([f"ws://{url}", user, calls]),
         cwd=PEERS,
         capture_output=True,
         text=True,
@@ -163,8 +143,24 @@ def call_with_npm_client(
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    answers: list[Any] = json.loads(done.stdout)
-    return answers
+    ends: list[Any] = json.loads(done.stdout)
+    return ends
+
+
+def call_with_npm_client(
+    url: str, *calls: tuple[str, Sequence[object]], user: str = ""
+) -> list[Any]:
+    """Make calls, and return their values, ``"undefined"``, and of errors what people read."""
+    return [_in_short(end) for end in ends_with_npm_client(url, calls, user)]
+
+
+def _in_short(end: Any) -> Any:
+    if "undefined" in end:
+        return "undefined"
+    error = end.get("error")
+    if isinstance(error, dict):
+        return {"error": error.get("data") or error.get("message")}
+    return end
 
 
 def example(name: str) -> str:

@@ -4,38 +4,16 @@ from __future__ import annotations
 
 import http.client
 import json
-import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from command_line import NODE, PATIENCE_S, PEERS, Server, serving
+from command_line import PATIENCE_S, Server, ends_with_npm_client, serving
 
 HERE = Path(__file__).parent
 GAS = 4_000_000_000
-
-NPM_CLIENT = """
-const RPCClient = require('nodevms-client')
-async function main () {
-  const [url, calls] = JSON.parse(require('fs').readFileSync(0, 'utf8'))
-  const client = new RPCClient({ timeout: 30000 })
-  await client.connect(url)
-  const ends = []
-  for (const [method, args] of calls) {
-    try {
-      const value = await client[method](...args)
-      ends.push(value === undefined ? { undefined: true } : { value })
-    } catch (error) {
-      ends.push({ error: error instanceof Error ? { message: error.message } : error })
-    }
-  }
-  console.log(JSON.stringify(ends))
-  process.exit(0)
-}
-main().catch(e => { console.error(e); process.exit(1) })
-"""
 
 
 @dataclass
@@ -56,18 +34,8 @@ class Shared:
 
     def with_npm_client(self, calls: Sequence[tuple[str, Sequence[object]]]) -> list[Any]:
         """Make calls one after the other, and return ``{value}``, ``{undefined}`` or ``{error}``."""
-        done = subprocess.run(
-            [NODE, "-e", NPM_CLIENT],
-            input=json.dumps([self.websocket, calls]),
-            cwd=PEERS,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
+        ends = ends_with_npm_client(self.server.address, calls)
         self.logged += [method for method, _ in calls]
-        ends: list[Any] = json.loads(done.stdout)
         return ends
 
     def post(

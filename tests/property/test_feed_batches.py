@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,30 +11,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from without_sync import WithoutSync
 
 from nodevms.errors import CouldNotCheckError, ProvedFalseError, StorageError
-from nodevms.feed import Feed, FeedFalseError, KeyPair, OSFiles, Proof, audit_feed, verify_proof
-from nodevms.feed.files import OSFile
+from nodevms.feed import Feed, FeedFalseError, KeyPair, Proof, audit_feed, verify_proof
 
 PAIR = KeyPair.from_seed(b"\x0d" * 32)
 FILES = ["data", "tree", "signatures", "bitfield"]
-
-
-class WithoutSync(OSFiles):
-    """Saves the time of syncing: these tests pull no plug."""
-
-    def open(
-        self, path: Path, *, create: bool = False, writable: bool = False, mode: int = 0o644
-    ) -> OSFile:
-        return FileWithoutSync(os.open(path, os.O_RDWR | (os.O_CREAT if create else 0), mode))
-
-    def sync_directory(self, path: Path) -> None:
-        pass
-
-
-class FileWithoutSync(OSFile):
-    def sync(self) -> None:
-        pass
 
 
 FAST = WithoutSync()

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from without_sync import WithoutSync
+
 from nodevms.feed import Feed, KeyPair
 from nodevms.sandbox import Engine
 from nodevms.vm.directory import LOG_PREFIX, Layout
@@ -163,7 +165,9 @@ def _sign_again(
 ) -> None:
     for part in PARTS:
         (directory / f"{prefix}{part}").unlink(missing_ok=True)
-    with Feed.create(directory, prefix, pair, store_secret=store_secret) as feed:
+    with Feed.create(
+        directory, prefix, pair, store_secret=store_secret, files=WithoutSync()
+    ) as feed:
         feed.append(blocks)
         feed.sync()
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from nodevms.cli.common_errors import report_error
+from nodevms.cli.error_report import report_error
 from nodevms.cli.options import timeout_option, user_option
 from nodevms.cli.printable import printable
 from nodevms.cli.standard_output import read_or_not

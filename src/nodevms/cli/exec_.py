@@ -10,7 +10,6 @@ from typing import Final
 
 import click
 
-from nodevms.cli.common_errors import exits
 from nodevms.cli.host_log import HostLog, JsonLines, TextLines
 from nodevms.cli.serving import Serving, serve
 from nodevms.vm.limits import parse_limits
@@ -78,7 +77,6 @@ _STANDARD_ERROR: Final = 2
     type=click.Choice(["text", "json"]),
     help="How to write it: lines for people, or one JSON object a line.",
 )
-@exits
 def command(
     script: Path,
     port: int,

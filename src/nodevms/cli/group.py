@@ -11,7 +11,8 @@ from typing import Any, Final
 import click
 
 from nodevms.cli.colour import colour_wish
-from nodevms.cli.common_errors import report_error
+from nodevms.cli.error_report import report_error
+from nodevms.cli.printable import printable
 from nodevms.cli.standard_output import stop_writing
 from nodevms.errors import NodeVMSError
 
@@ -71,7 +72,7 @@ class LazyGroup(click.Group):
                 ctx.exit(0)
             if os.environ.get(TRACEBACK_VARIABLE):
                 raise
-            name = type(error).__name__
-            click.secho(f"nodevms: internal error: {name}: {error}", fg="red", err=True)
+            found = printable(f"{type(error).__name__}: {error}")
+            click.secho(f"nodevms: internal error: {found}", fg="red", err=True)
             click.echo(f"{TRACEBACK_VARIABLE}=1 shows where. Please report it.", err=True)
             ctx.exit(COULD_NOT)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nodevms.cli.common_errors import exits
 from nodevms.cli.options import timeout_option, user_option
 from nodevms.errors import UsageError
 
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 @click.option("-e", "--exec", "expression", help="Evaluate this, print its value, and end.")
 @click.option("--json", "as_json", is_flag=True, help="With -e: print the value as JSON.")
 @timeout_option
-@exits
 def command(
     url: str, user: str | None, expression: str | None, as_json: bool, timeout: float
 ) -> None:
