@@ -119,7 +119,7 @@ async def test_what_is_applied_and_not_written_is_bounded_while_an_index_is_made
 
     def applying(state: State, *arguments: object) -> bytes:
         root = apply(state, *arguments)  # type: ignore[arg-type]
-        waiting.append(len(state._pending.items()))
+        waiting.append(sum(len(layer.items) for layer in state._pending.layers))
         return root
 
     monkeypatch.setattr(State, "apply", applying)
