@@ -90,6 +90,7 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._is_old_client = socket.ws_protocol != SUBPROTOCOL
         self._frames: list[bytes] = []
+        self._frames_bytes = 0
 
     async def run(self) -> None:
         """Serve until the connection ends."""
@@ -109,7 +110,10 @@ class Connection:
                 await self._wait_for_reader()
 
     def send(self, text: bytes) -> None:
-        """Send a message with the rest of this turn's; nothing is sent for an empty one."""
+        """Send a message with the rest of this turn's, or at once if they are many bytes.
+
+        Nothing is sent for an empty one.
+        """
         if not text or self._socket.is_cut:
             return
         if self._is_old_client:
@@ -117,6 +121,9 @@ class Connection:
         if not self._frames:
             self._loop.call_soon(self._flush)
         self._frames += text_header(len(text)), text
+        self._frames_bytes += len(text)
+        if self._frames_bytes > _UNTAKEN_BYTES:
+            self._flush()  # or a turn's requests, small as they are, could ask for gigabytes
 
     async def close(self, code: int, reason: str) -> None:
         """Send what is ready, then close with a code and a reason.
@@ -133,7 +140,7 @@ class Connection:
             await self._socket.close(code=code, message=close_payload(code, reason)[2:])
 
     def _flush(self) -> None:
-        frames, self._frames = self._frames, []
+        frames, self._frames, self._frames_bytes = self._frames, [], 0
         if not frames or self._transport.is_closing():
             return
         self._transport.write(b"".join(frames))

@@ -70,7 +70,8 @@ class Dispatcher:
         self._closing = False
         self._idle = asyncio.Event()
         self._idle.set()
-        self._own = {"handshake": handshake, "rpc.discover": describe}
+        self._description: bytes | None = None
+        self._own = {"handshake": handshake, "rpc.discover": self._describe}
         self._methods = {method.name for method in backend.methods} - OWN_METHODS
 
     def take(self, message: bytes, session: Session, deliver: Deliver) -> None:
@@ -112,6 +113,12 @@ class Dispatcher:
     async def idle(self) -> None:
         """Wait until every accepted call has been answered."""
         await self._idle.wait()
+
+    def _describe(self, backend: Backend) -> bytes:
+        """Make the description once: of a script with a thousand exports it takes its time."""
+        if self._description is None:
+            self._description = describe(backend)
+        return self._description
 
     def _begin(self, request: Request, session: Session) -> asyncio.Future[Answer] | Fault | bytes:
         if session.refusal is not None:

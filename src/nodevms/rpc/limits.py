@@ -24,6 +24,8 @@ class Limits:
         frame_bytes_max: A larger message is not read to its end; the connection closes with 1009.
         answer_bytes_max: The answers to one batch together.
         outgoing_bytes_max: Answers that a connection's reader has not taken yet.
+        unread_bytes_max: What all connections together have not taken yet; beyond it those that
+            leave most lying are cut off.
         stall_seconds: How long a reader may leave answers lying before it is cut off.
         heartbeat_seconds: A silent WebSocket is pinged this often and closed without a pong.
         body_seconds: How long an HTTP request may take to send its body.
@@ -40,6 +42,7 @@ class Limits:
     frame_bytes_max: int = 16 * MIB
     answer_bytes_max: int = 16 * MIB
     outgoing_bytes_max: int = 32 * MIB
+    unread_bytes_max: int = 512 * MIB
     stall_seconds: float = 30.0
     heartbeat_seconds: float = 30.0
     body_seconds: float = 60.0

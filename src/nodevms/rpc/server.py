@@ -22,6 +22,7 @@ from nodevms.rpc.http_log import http_log
 from nodevms.rpc.limits import Limits
 from nodevms.rpc.listening import address_error, bind
 from nodevms.rpc.site import Route, Site, checked_mount
+from nodevms.rpc.unread import UnreadWatch
 
 _log = logging.getLogger(__name__)
 
@@ -65,6 +66,7 @@ class RPCServer:
         self._runner: web.AppRunner | None = None
         self._sockets: list[socket.socket] = []
         self._listeners: list[asyncio.Server] = []
+        self._watch: asyncio.Task[None] | None = None
         for path, backend in (mounts or {}).items():
             self.mount(path, backend)
 
@@ -144,6 +146,7 @@ class RPCServer:
             shutdown_timeout=1.0,
         )
         await self._runner.setup()
+        self._watch = asyncio.create_task(UnreadWatch(self._transports, self._limits).run())
         try:
             for bound in self._sockets:
                 listener = await asyncio.get_running_loop().create_server(
@@ -172,6 +175,8 @@ class RPCServer:
         await self._drain(list(self._dispatchers.values()), drain_seconds)
         await self._disconnect(site)
         await runner.cleanup()
+        if self._watch is not None:
+            self._watch.cancel()
         for listener in listeners:
             await listener.wait_closed()
         self._site = self._runner = None
@@ -201,6 +206,12 @@ class RPCServer:
             if dispatcher in (None, connection.dispatcher)
         ]
         await asyncio.gather(*closing, return_exceptions=True)
+
+    def _transports(self) -> Iterable[asyncio.Transport]:
+        server = self._runner.server if self._runner else None
+        for connection in server.connections if server else ():
+            if isinstance(connection.transport, asyncio.Transport):
+                yield connection.transport
 
     def _protocol(self) -> asyncio.BaseProtocol:
         server = self._runner.server if self._runner else None

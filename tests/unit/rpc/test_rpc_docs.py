@@ -27,6 +27,7 @@ def test_the_limits_are_the_defaults() -> None:
         f"in a batch | {limits.batch_items_max:,}",
         f"an id | {limits.id_bytes_max} bytes",
         f"{limits.outgoing_bytes_max // mib} MiB, or {limits.stall_seconds:g} seconds",
+        f"of all clients | {limits.unread_bytes_max // mib} MiB",
         f"a ping | {limits.heartbeat_seconds * 1.5:g} seconds",
         f"connections | {limits.connections_max:,}",
         f"over {limits.caller_bytes_max} bytes",

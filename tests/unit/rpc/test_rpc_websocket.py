@@ -289,6 +289,18 @@ async def test_answers_that_pile_up_are_bounded() -> None:
         assert await lives(wire)
 
 
+async def test_small_requests_with_large_answers_are_not_answered_all_at_once() -> None:
+    limits = Limits(stall_seconds=0.2, linger_seconds=0.2)
+    backend = FixedBackend(texts={f"method{number}": (b"1", None) for number in range(3_000)})
+    async with serving(backend, limits=limits) as wire:
+        reader, writer = await raw_socket(wire)
+        writer.write(masked(request("rpc.discover").encode()) * 400)
+        await cut(wire)
+        assert len(await rest(reader)) < 30_000_000
+        writer.close()
+        assert await lives(wire)
+
+
 async def cut(wire: Wire) -> None:
     """Wait, reading nothing, until the server has given up."""
     async with asyncio.timeout(5):
