@@ -15,7 +15,7 @@ from typing import Final
 from nodevms.audit.deadline import OutOfTimeError
 from nodevms.audit.divergence import EntryFalseError, EntryUncheckedError
 from nodevms.errors import CouldNotCheckError, NodeVMSError, ProvedFalseError, StorageError
-from nodevms.feed import Feed, FileSystem, Head, audit_feed
+from nodevms.feed import Feed, FileSystem, Head, audit_feed, read_start
 from nodevms.feed.files import OSFiles
 from nodevms.feed.keys import PUBLIC_KEY_BYTES
 from nodevms.feed.recovery import torn_after
@@ -187,8 +187,7 @@ def _torn(place: Place, error: NodeVMSError) -> CouldNotCheckError:
 def _key(place: Place) -> bytes:
     path = place.directory / f"{place.prefix}key"
     try:
-        with path.open("rb") as file:
-            key = file.read(PUBLIC_KEY_BYTES + 1)
+        key = read_start(path, PUBLIC_KEY_BYTES + 1)
     except FileNotFoundError:
         raise CouldNotCheckError(
             f"there is no {path}",
@@ -214,7 +213,10 @@ def _data_bytes(place: Place) -> int:
 
 
 def _unreadable(place: Place, error: Exception) -> CouldNotCheckError:
-    return CouldNotCheckError(f"the {place.name} cannot be read: {error}", code="feed-unreadable")
+    why = str(error)
+    if isinstance(error, OSError) and error.filename:
+        why = f"{error.filename}: {error.strerror}"
+    return CouldNotCheckError(f"the {place.name} cannot be read: {why}", code="feed-unreadable")
 
 
 def _about(place: Place, error: NodeVMSError) -> NodeVMSError:

@@ -22,11 +22,12 @@ from typing import Final
 import msgspec
 
 from nodevms.errors import StorageError
-from nodevms.feed import Journal
+from nodevms.feed import Journal, open_plain, read_start
 from nodevms.feed.sleep import feed_path
 from nodevms.vm.errors import DirectoryError, LockedError
 
 DIRECTORY_FORMAT: Final = 1
+DESCRIPTION_BYTES_MAX: Final = 65536
 LOG_PREFIX: Final = "call-log."
 _UNFINISHED: Final = b"A backend was begun here and not finished.\n"
 
@@ -136,7 +137,7 @@ def read_description(layout: Layout) -> Description | None:
         StorageError: It cannot be read.
     """
     try:
-        data = layout.description.read_bytes()
+        data = read_start(layout.description, DESCRIPTION_BYTES_MAX)
     except (FileNotFoundError, NotADirectoryError):
         _refuse_strangers(layout.root)
         return None
@@ -145,7 +146,7 @@ def read_description(layout: Layout) -> Description | None:
             f"{layout.description}: {error.strerror}", code="not-readable"
         ) from error
     try:
-        description = msgspec.json.decode(data[:65536], type=Description)
+        description = msgspec.json.decode(data, type=Description)
     except msgspec.DecodeError as error:
         raise DirectoryError(
             f"{layout.description} is damaged: {error}", code="directory-damaged"
@@ -191,7 +192,7 @@ class WriterLock:
         """
         self._fd = -1
         try:
-            self._fd = os.open(layout.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._fd = open_plain(layout.lock, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise StorageError(
                 f"{layout.root} is not writable: {error.strerror}",
@@ -232,7 +233,7 @@ def _lock(fd: int) -> None:
 def is_locked(layout: Layout) -> bool:
     """Tell whether a writer has the directory open at this moment."""
     try:
-        fd = os.open(layout.lock, os.O_RDONLY | os.O_CLOEXEC)
+        fd = open_plain(layout.lock, os.O_RDONLY)
     except OSError:
         return False
     try:
