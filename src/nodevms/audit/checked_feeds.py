@@ -15,7 +15,7 @@ from nodevms.archive.record import block_count
 from nodevms.audit.divergence import EntryFalseError, diverged, shorten
 from nodevms.audit.opening import ARCHIVE, CALL_LOG, CONTENTS, BytesSeen, Place, open_checked
 from nodevms.errors import CouldNotCheckError, ProvedFalseError, StorageError
-from nodevms.feed import Feed, Head, dat_url
+from nodevms.feed import Feed, Head, dat_url, open_plain
 from nodevms.vm.directory import LOG_PREFIX, Layout
 from nodevms.vm.entries import decode
 from nodevms.vm.entry_changes import changes_of
@@ -144,7 +144,7 @@ class CheckedFeeds:
         """
         for part in ("data", "tree", "signatures"):
             with suppress(OSError):
-                fd = os.open(self._layout.root / f"{LOG_PREFIX}{part}", os.O_RDONLY)
+                fd = open_plain(self._layout.root / f"{LOG_PREFIX}{part}", os.O_RDONLY)
                 try:
                     os.fsync(fd)
                 finally:

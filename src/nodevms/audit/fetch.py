@@ -157,7 +157,7 @@ class Fetcher:
         while not place.exists():
             place = place.parent
         free = shutil.disk_usage(place).free
-        if size > free + _size(self._layout.root):
+        if size > free + sum(copy.present_bytes() for copy in self._copies.values()):
             raise CouldNotCheckError(
                 f"the server says that the backend has {size:,} bytes; {place} has {free:,} free",
                 code="disk-full",
@@ -176,8 +176,3 @@ class Fetcher:
         if not valid or not 0 <= head.length <= LENGTH_MAX or head.byte_length < 0:
             raise bad_answer(url, "it is not a feed's head", hint="Is this a nodevms server?")
         return head
-
-
-def _size(directory: Path) -> int:
-    """Return the bytes of the files in a directory."""
-    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())

@@ -6,6 +6,7 @@ head, nor overwritten by another history: either is proved false, and the copy s
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 from nodevms.audit.divergence import EntryFalseError
 from nodevms.audit.seen import shortened
 from nodevms.errors import CouldNotCheckError, NodeVMSError, StorageError, UsageError
-from nodevms.feed import Feed, Head, flat_tree
+from nodevms.feed import BLOCK_BYTES_MAX, Feed, Head, flat_tree, open_plain, read_start
 from nodevms.feed.files import OSFiles
 from nodevms.feed.heads import verify_head
 from nodevms.feed.merkle import NO_NODE, NODE_BYTES, Node, leaf_hash
@@ -46,6 +47,14 @@ class KeptCopy:
             "data": self.head.byte_length,
         }
 
+    def present_bytes(self) -> int:
+        """Return how many bytes of these files are there already."""
+        size = 0
+        for part in self.parts():
+            with suppress(OSError):
+                size += self.path(part).stat().st_size
+        return size
+
     def path(self, part: str) -> Path:
         """Return where a file goes; a tree goes aside until it was compared."""
         return self.directory / f"{self.prefix}{part}"
@@ -59,35 +68,10 @@ class KeptCopy:
             ProvedFalseError: The copy has more, validly signed, than the server shows now.
             CouldNotCheckError: It cannot be written.
         """
-        key = bytes.fromhex(self.head.key)
         try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            if self.path("secret_key").exists():
-                raise UsageError(
-                    f"{self.directory} is a backend's own directory, not a copy",
-                    code="directory-foreign",
-                    hint="Verify it as it is: nodevms verify DIR.",
-                )
-            key_path = self.path("key")
-            if key_path.exists() and key_path.read_bytes() != key:
-                raise UsageError(
-                    f"{self.directory} holds a copy of another backend",
-                    code="directory-foreign",
-                    hint="Choose another --dir.",
-                )
-            if not key_path.exists() and self._among_strangers():
-                raise UsageError(
-                    f"{self.directory} is not empty and holds no copy",
-                    code="directory-foreign",
-                    hint="Choose an empty or new directory with --dir.",
-                )
-            key_path.write_bytes(key)
+            self._make_folder()
         except OSError as error:
-            raise CouldNotCheckError(
-                f"{self.directory} cannot be written: {error.strerror}",
-                code="not-writable",
-                hint="Choose another place for the copy with --dir.",
-            ) from error
+            raise _not_writable(self.directory, error) from error
         before = self._signed_length()
         if before > self.head.length:
             if allow_older:
@@ -106,10 +90,28 @@ class KeptCopy:
                 code="feed-shortened",
             )
 
-    def _among_strangers(self) -> bool:
-        """Tell whether the folder of a copy's log has anything that no copy has."""
-        own = (self.prefix, "files")
-        return any(not path.name.startswith(own) for path in self.directory.iterdir())
+    def _make_folder(self) -> None:
+        key, key_path = bytes.fromhex(self.head.key), self.path("key")
+        if self.name != "call-log":  # the root may be a link: the reader named it
+            for folder in (self.directory.parent, self.directory):
+                if folder.is_symlink():
+                    raise _foreign(f"{folder} is a link, and a copy has none")
+        self.directory.mkdir(parents=True, exist_ok=True)
+        if self.path("secret_key").exists():
+            raise _foreign(
+                f"{self.directory} is a backend's own directory, not a copy",
+                hint="Verify it as it is: nodevms verify DIR.",
+            )
+        try:
+            found = read_start(key_path, len(key) + 1)
+        except FileNotFoundError:
+            if next(self.directory.iterdir(), None) is not None:
+                raise _foreign(f"{self.directory} is not empty and holds no copy") from None
+            with key_path.open("xb") as file:
+                file.write(key)
+            return
+        if found != key:
+            raise _foreign(f"{self.directory} holds a copy of another backend")
 
     def take_tree(self, fetched: Path) -> None:
         """Put a fetched tree in its place, if it is what the head signs and continues the copy.
@@ -133,17 +135,25 @@ class KeptCopy:
         fetched.replace(self.path("tree"))
 
     def good_data_bytes(self) -> int:
-        """Return how many bytes of data are there and are those that the tree holds."""
+        """Return how many bytes of data are there and are those that the tree holds.
+
+        Raises:
+            CouldNotCheckError: They cannot be read.
+        """
         path = self.path("data")
-        if not path.exists():
+        try:
+            fd = open_plain(path, os.O_RDONLY)
+        except FileNotFoundError:
             return 0
+        except OSError as error:
+            raise _not_writable(path, error) from error
         tree = SleepFile(OSFiles(), self.path("tree"), writable=False, create=False)
         good = 0
         try:
-            with path.open("rb") as data:
+            with open(fd, "rb") as data:
                 for block in range(self.head.length):
                     leaf = _node(tree, 2 * block)
-                    if leaf.size > self.head.byte_length:
+                    if leaf.size > BLOCK_BYTES_MAX:
                         break
                     if leaf_hash(data.read(leaf.size)) != leaf.hash:
                         break
@@ -187,6 +197,18 @@ class KeptCopy:
                         entry=block if self.name == "call-log" else None,
                         code="log-rewritten",
                     )
+
+
+def _not_writable(path: Path, error: OSError) -> CouldNotCheckError:
+    return CouldNotCheckError(
+        f"{path} cannot be written: {error.strerror}",
+        code="not-writable",
+        hint="Choose another place for the copy with --dir.",
+    )
+
+
+def _foreign(message: str, hint: str = "Choose another --dir.") -> UsageError:
+    return UsageError(message, code="directory-foreign", hint=hint)
 
 
 def _node(tree: SleepFile, index: int) -> Node:

@@ -15,11 +15,11 @@ from typing import Final
 from nodevms.audit.deadline import OutOfTimeError
 from nodevms.audit.divergence import EntryFalseError, EntryUncheckedError
 from nodevms.errors import CouldNotCheckError, NodeVMSError, ProvedFalseError, StorageError
-from nodevms.feed import Feed, FileSystem, Head, OSFiles, audit_feed
+from nodevms.feed import Feed, FileSystem, Head, OSFiles, audit_feed, read_start
 from nodevms.feed.keys import PUBLIC_KEY_BYTES
 from nodevms.feed.recovery import torn_after
 from nodevms.feed.sleep import FeedFiles
-from nodevms.vm.directory import LOG_PREFIX, Layout, is_locked
+from nodevms.vm.directory import LOCK_BYTES_MAX, LOG_PREFIX, Layout, is_locked
 
 CALL_LOG: Final = "call log"
 ARCHIVE: Final = "files archive"
@@ -141,8 +141,8 @@ def _newest(place: Place) -> FileSystem:
 def _last_writer(layout: Layout) -> tuple[int, bytes]:
     """Return what tells one writer of a directory from the next: each writes into the lock."""
     try:
-        return layout.lock.stat().st_mtime_ns, layout.lock.read_bytes()
-    except FileNotFoundError:
+        return layout.lock.stat().st_mtime_ns, read_start(layout.lock, LOCK_BYTES_MAX)
+    except OSError:  # none, or none of ours
         return 0, b""
 
 
@@ -213,8 +213,7 @@ def _torn(place: Place, error: NodeVMSError) -> CouldNotCheckError:
 def _key(place: Place) -> bytes:
     path = place.directory / f"{place.prefix}key"
     try:
-        with path.open("rb") as file:
-            key = file.read(PUBLIC_KEY_BYTES + 1)
+        key = read_start(path, PUBLIC_KEY_BYTES + 1)
     except FileNotFoundError:
         raise CouldNotCheckError(
             f"there is no {path}",
@@ -240,7 +239,10 @@ def _data_bytes(place: Place) -> int:
 
 
 def _unreadable(place: Place, error: Exception) -> CouldNotCheckError:
-    return CouldNotCheckError(f"the {place.name} cannot be read: {error}", code="feed-unreadable")
+    why = str(error)
+    if isinstance(error, OSError) and error.filename:
+        why = f"{error.filename}: {error.strerror}"
+    return CouldNotCheckError(f"the {place.name} cannot be read: {why}", code="feed-unreadable")
 
 
 def _about(place: Place, error: NodeVMSError) -> NodeVMSError:

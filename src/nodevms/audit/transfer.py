@@ -8,6 +8,7 @@ is kept, and the rest is asked for.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -18,9 +19,12 @@ import aiohttp
 
 from nodevms.audit.divergence import shorten
 from nodevms.errors import CouldNotCheckError
+from nodevms.feed import open_plain
 
 CHUNK_BYTES: Final = 256 * 1024
 
+# Never what a link leads to, for what is there is cut.
+_WRITING: Final = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)")
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
@@ -107,7 +111,7 @@ class Transfer:
             CouldNotCheckError: It cannot be had whole, or not written.
         """
         try:
-            with path.open("a+b") as file:
+            with os.fdopen(open_plain(path, _WRITING), "a+b") as file:
                 file.truncate(have)
 
                 async def read() -> None:

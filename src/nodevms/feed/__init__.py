@@ -8,7 +8,7 @@ from nodevms.feed.errors import (
     FeedUncheckedError,
 )
 from nodevms.feed.feed import BATCH_BLOCKS_MAX, BATCH_BYTES_MAX, BLOCK_BYTES_MAX, Feed
-from nodevms.feed.files import FileSystem, OSFiles, RandomAccessFile
+from nodevms.feed.files import FileSystem, OSFiles, RandomAccessFile, open_plain, read_start
 from nodevms.feed.heads import EMPTY_HEAD, ForkError, Head, check_extends, verify_head
 from nodevms.feed.journal import Journal
 from nodevms.feed.keys import KeyPair, dat_url, discovery_key, parse_dat_url, verify_signature
@@ -38,7 +38,9 @@ __all__ = [
     "check_extends",
     "dat_url",
     "discovery_key",
+    "open_plain",
     "parse_dat_url",
+    "read_start",
     "root_hash",
     "verify_head",
     "verify_proof",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from pathlib import Path
 from typing import Protocol
 
@@ -61,6 +62,35 @@ class FileSystem(Protocol):
         """Return when the names in the directory are on the disk."""
 
 
+def open_plain(path: Path, flags: int, mode: int = 0o644) -> int:
+    """Open a plain file and return its descriptor.
+
+    In a directory that came from somebody else anything may stand in a file's place. A pipe would
+    make us wait for ever, and a device would never end.
+
+    Raises:
+        OSError: As ``os.open``, or it is no plain file.
+    """
+    fd = os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY, mode)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "it is not a plain file", str(path))
+    return fd
+
+
+def read_start(path: Path, bytes_max: int) -> bytes:
+    """Return the first bytes of a plain file.
+
+    Raises:
+        OSError: As :func:`open_plain`, or it cannot be read.
+    """
+    fd = open_plain(path, os.O_RDONLY)
+    try:
+        return os.pread(fd, bytes_max, 0)
+    finally:
+        os.close(fd)
+
+
 class OSFile:
     """A :class:`RandomAccessFile` of the operating system."""
 
@@ -111,7 +141,7 @@ class OSFiles:
     ) -> OSFile:
         """See :class:`FileSystem`."""
         flags = os.O_RDWR if writable or create else os.O_RDONLY
-        fd = os.open(path, flags | (os.O_CREAT if create else 0), mode)
+        fd = open_plain(path, flags | (os.O_CREAT if create else 0), mode)
         if create and os.fstat(fd).st_mode & 0o777 & ~mode:
             os.fchmod(fd, mode)
         return OSFile(fd)

@@ -24,11 +24,12 @@ from typing import Final
 import msgspec
 
 from nodevms.errors import StorageError
-from nodevms.feed import Journal
+from nodevms.feed import Journal, open_plain, read_start
 from nodevms.feed.sleep import feed_path
 from nodevms.vm.errors import DirectoryError, LockedError
 
 DIRECTORY_FORMAT: Final = 1
+DESCRIPTION_BYTES_MAX: Final = 65536
 LOG_PREFIX: Final = "call-log."
 LOCK_BYTES_MAX: Final = 32
 _LOCK_TEXT: Final = re.compile(rb"(\d{1,20}\n)?")
@@ -140,7 +141,7 @@ def read_description(layout: Layout) -> Description | None:
         StorageError: It cannot be read.
     """
     try:
-        data = layout.description.read_bytes()
+        data = read_start(layout.description, DESCRIPTION_BYTES_MAX)
     except (FileNotFoundError, NotADirectoryError):
         _refuse_strangers(layout.root)
         return None
@@ -149,7 +150,7 @@ def read_description(layout: Layout) -> Description | None:
             f"{layout.description}: {error.strerror}", code="not-readable"
         ) from error
     try:
-        description = msgspec.json.decode(data[:65536], type=Description)
+        description = msgspec.json.decode(data, type=Description)
     except msgspec.DecodeError as error:
         raise DirectoryError(
             f"{layout.description} is damaged: {error}", code="directory-damaged"
@@ -186,8 +187,10 @@ def _refuse_strangers(root: Path) -> None:
 
 def _is_ours(lock: Path) -> bool:
     """Tell a lock file of ours, all that a start leaves if it is killed at its first step."""
-    with lock.open("rb") as file:
-        return _LOCK_TEXT.fullmatch(file.read(LOCK_BYTES_MAX + 1)) is not None
+    try:
+        return _LOCK_TEXT.fullmatch(read_start(lock, LOCK_BYTES_MAX + 1)) is not None
+    except OSError:
+        return False
 
 
 class WriterLock:
@@ -219,7 +222,7 @@ class WriterLock:
 def _open_lock(layout: Layout) -> int:
     """Open a directory's lock file and lock it; return its descriptor."""
     try:
-        fd = os.open(layout.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fd = open_plain(layout.lock, os.O_RDWR | os.O_CREAT)
     except OSError as error:
         raise StorageError(
             f"{layout.root} is not writable: {error.strerror}",
@@ -260,7 +263,7 @@ def _lock(fd: int) -> None:
 def is_locked(layout: Layout) -> bool:
     """Tell whether a writer has the directory open at this moment."""
     try:
-        fd = os.open(layout.lock, os.O_RDONLY | os.O_CLOEXEC)
+        fd = open_plain(layout.lock, os.O_RDONLY)
     except OSError:
         return False
     try:
