@@ -78,7 +78,7 @@ def open_checked(
             if is_locked(place.layout):
                 break
             try:
-                return _at_rest(place, seen, place.layout.open_journal().redone())
+                return _at_rest(place, seen, place.layout.open_journal().redone(holes_only=True))
             except (ProvedFalseError, CouldNotCheckError, StorageError):
                 if not is_locked(place.layout) and _last_writer(place.layout) == found:
                     raise  # nobody wrote to it meanwhile
@@ -104,7 +104,7 @@ def _in_use(place: Place, seen: BytesSeen, pause: Callable[[float], None]) -> tu
         if look:
             pause(_PAUSE_S)
         try:
-            files = place.layout.open_journal().redone()
+            files = place.layout.open_journal().redone(holes_only=True)
             signed = _signed_length(place, files)
             feed = Feed.open(place.directory, place.prefix, writable=False, files=files)
         except StorageError as error:
