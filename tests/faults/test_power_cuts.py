@@ -151,7 +151,7 @@ def test_a_power_cut_loses_nothing_acknowledged_and_signs_nothing_twice(
                 machine.lose_power(random)
                 change_index(tmp_path / "b", old, random) if (tmp_path / "b").exists() else None
             machine.failing_at = None
-            if (tmp_path / "b").exists() and random.random() < 0.3:
+            if (tmp_path / "b").exists() and random.random() < 0.6:
                 with suppress(CouldNotCheckError):  # a torn last batch
                     Verifier(engine).verify(tmp_path / "b")
         life.run(2)

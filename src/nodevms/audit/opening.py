@@ -15,7 +15,7 @@ from typing import Final
 from nodevms.audit.deadline import OutOfTimeError
 from nodevms.audit.divergence import EntryFalseError, EntryUncheckedError
 from nodevms.errors import CouldNotCheckError, NodeVMSError, ProvedFalseError, StorageError
-from nodevms.feed import Feed, FileSystem, Head, OSFiles, audit_feed, read_start
+from nodevms.feed import Feed, FileSystem, Head, audit_feed, read_start
 from nodevms.feed.keys import PUBLIC_KEY_BYTES
 from nodevms.feed.recovery import torn_after
 from nodevms.feed.sleep import FeedFiles
@@ -78,7 +78,7 @@ def open_checked(
             if is_locked(place.layout):
                 break
             try:
-                return _at_rest(place, seen, place.layout.open_journal().redone())
+                return _at_rest(place, seen, place.layout.open_journal().redone(holes_only=True))
             except (ProvedFalseError, CouldNotCheckError, StorageError):
                 if not is_locked(place.layout) and _last_writer(place.layout) == found:
                     raise  # nobody wrote to it meanwhile
@@ -95,47 +95,36 @@ def _in_use(place: Place, seen: BytesSeen, pause: Callable[[float], None]) -> tu
     """Check a feed while its writer goes on, or while it begins with what a crash left.
 
     A signature is written after everything that it covers, so whatever was signed when we looked
-    is whole, but for the instant in which a signature itself is half there. The files are judged as
-    they are, since they are what the backend serves; only a writer that begins may have batches in
-    its journal alone, and has written them again a moment later.
+    is whole, but for the instant in which a signature itself is half there. What only the journal
+    has until the writer has redone it was signed and synced as well.
     """
     key = _key(place)
+    files: FileSystem | None = None
     for look in range(_LOOKS_MAX):
         if look:
             pause(_PAUSE_S)
         try:
-            files = _newest(place)
+            files = place.layout.open_journal().redone(holes_only=True)
             signed = _signed_length(place, files)
             feed = Feed.open(place.directory, place.prefix, writable=False, files=files)
         except StorageError as error:
-            failure: NodeVMSError = error
+            failure = error
             continue
         if feed.length < signed:
             feed.close()
-            failure = CouldNotCheckError(
-                "it changes faster than it can be looked at", code="feed-busy", hint="Try again."
-            )
             continue
         try:
             return feed, _audit(place, seen, key, length=feed.length, exact=False, files=files)
-        except ProvedFalseError as error:
-            feed.close()
-            failure = error
         except BaseException:
             feed.close()
             raise
-    if not isinstance(failure, ProvedFalseError):
-        # It stays so: the last batch is not one that is being written.
-        files = _newest(place)
-        _audit(place, seen, key, length=_signed_length(place, files), exact=False, files=files)
-    raise failure
-
-
-def _newest(place: Place) -> FileSystem:
-    """Return the files as they are, or with what the journal has if that goes further."""
-    plain, redone = OSFiles(), place.layout.open_journal().redone()
-    further = _signed_length(place, redone) > _signed_length(place, plain)
-    return redone if further else plain
+    if files is None:  # the journal itself cannot be read
+        raise failure
+    # It stays so: the last batch is not one that is being written.
+    _audit(place, seen, key, length=_signed_length(place, files), exact=False, files=files)
+    raise CouldNotCheckError(
+        "it changes faster than it can be looked at", code="feed-busy", hint="Try again."
+    )
 
 
 def _last_writer(layout: Layout) -> tuple[int, bytes]:

@@ -112,8 +112,11 @@ class Journal:
                 member.close()
         return len(records)
 
-    def redone(self) -> FileSystem:
+    def redone(self, *, holes_only: bool = False) -> FileSystem:
         """Return the files as `redo` would leave them, for reading; nothing is changed.
+
+        Args:
+            holes_only: For a judge: take from the journal only what a crash may have kept back.
 
         Raises:
             FeedDamagedError: The journal has a part that no crash explains.
@@ -123,7 +126,7 @@ class Journal:
         for record in self._records():
             for write in record:
                 writes.setdefault(self._members[write.member], []).append(write)
-        return RedoneFiles(self._files, writes) if writes else self._files
+        return RedoneFiles(self._files, writes, holes_only=holes_only)
 
     def begin(self) -> None:
         """Sync through the journal from now on; all files of the members are open and synced.
@@ -148,8 +151,7 @@ class Journal:
     def end(self) -> None:
         """Sync the files themselves, derived ones included, and empty the journal.
 
-        If that fails, or a commit did, what the journal holds stays, to be redone. Ending twice
-        does nothing.
+        If that fails, or a commit did, what it holds stays, to be redone. Again it does nothing.
 
         Raises:
             OSError: A file could not be synced.

@@ -1,7 +1,8 @@
 """Files as they will be when a journal is redone, for those who may not change anything.
 
 A directory that a crash left has its newest batches in the journal, and the files beside it may
-lack them. Whoever judges such a directory reads through this.
+lack them. Whoever reads such a directory reads through this. A judge has only holes filled: bytes
+that stand where the journal has others are no crash's doing, and he should see them.
 """
 
 from __future__ import annotations
@@ -9,12 +10,9 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
 
 from nodevms.feed.files import FileSystem, RandomAccessFile
-from nodevms.feed.journal_records import Write
-
-_PAGE_BYTES: Final = 4096
+from nodevms.feed.journal_records import SECTOR_BYTES, Write
 
 
 class RedoneFiles:
@@ -23,11 +21,16 @@ class RedoneFiles:
     Args:
         below: The files as they are.
         writes: For each file that the journal covers, what it has to write, in order.
+        holes_only: Leave what stands in the files as it is: only a sector's share of a write that
+            is missing or all zeros is taken from the journal.
     """
 
-    def __init__(self, below: FileSystem, writes: dict[Path, list[Write]]) -> None:
+    def __init__(
+        self, below: FileSystem, writes: dict[Path, list[Write]], *, holes_only: bool
+    ) -> None:
         self._below = below
         self._writes = writes
+        self._holes_only = holes_only
 
     def open(
         self, path: Path, *, create: bool = False, writable: bool = False, mode: int = 0o644
@@ -37,7 +40,7 @@ class RedoneFiles:
             raise OSError(errno.EROFS, "a judge changes nothing", str(path))
         file = self._below.open(path, mode=mode)
         writes = self._writes.get(path)
-        return _RedoneFile(file, writes) if writes else file
+        return _RedoneFile(file, writes, holes_only=self._holes_only) if writes else file
 
     def make_directory(self, path: Path) -> None:
         """Fail: nothing is changed."""
@@ -54,12 +57,15 @@ class _RedoneFile:
     So of a file that is being written, what the journal did not have yet is read as it is now.
     """
 
-    __slots__ = ("_end", "_file", "_laid")
+    __slots__ = ("_end", "_file", "_holes_only", "_laid")
 
-    def __init__(self, file: RandomAccessFile, writes: Iterable[Write]) -> None:
+    def __init__(
+        self, file: RandomAccessFile, writes: Iterable[Write], *, holes_only: bool
+    ) -> None:
         self._file = file
+        self._holes_only = holes_only
         self._end = 0
-        # For each page the parts of writes in it, in order: offset and bytes.
+        # For each sector the shares of writes in it, in order: offset and bytes.
         self._laid: dict[int, list[tuple[int, memoryview]]] = {}
         for write in writes:
             self._end = max(self._end, write.offset + len(write.data))
@@ -69,9 +75,10 @@ class _RedoneFile:
         size = max(0, min(size, self.size() - offset))
         data = bytearray(self._file.read_at(offset, size).ljust(size, b"\x00"))
         end = offset + size
-        for number in range(offset // _PAGE_BYTES, -(-end // _PAGE_BYTES)):
+        for number in range(offset // SECTOR_BYTES, -(-end // SECTOR_BYTES)):
             for start, part in self._laid.get(number, ()):
-                first, last = max(start, offset), min(start + len(part), end)
+                there = self._there(start, len(part))
+                first, last = max(start + there, offset), min(start + len(part), end)
                 if first < last:
                     data[first - offset : last - offset] = part[first - start : last - start]
         return bytes(data)
@@ -91,10 +98,15 @@ class _RedoneFile:
     def close(self) -> None:
         self._file.close()
 
+    def _there(self, offset: int, size: int) -> int:
+        """Return how many bytes of a share are left as they stand in the file."""
+        found = self._file.read_at(offset, size) if self._holes_only else b""
+        return len(found) if found.strip(b"\x00") else 0
+
     def _lay(self, offset: int, data: memoryview) -> None:
         at = 0
         while at < len(data):
-            number, start = divmod(offset + at, _PAGE_BYTES)
-            part = data[at : at + _PAGE_BYTES - start]
+            number, start = divmod(offset + at, SECTOR_BYTES)
+            part = data[at : at + SECTOR_BYTES - start]
             self._laid.setdefault(number, []).append((offset + at, part))
             at += len(part)

@@ -96,6 +96,27 @@ async def test_a_journal_excuses_no_other_damage(tmp_path: Path, engine: Engine)
         Verifier(engine).verify(left)
 
 
+@pytest.mark.parametrize("part", ["data", "tree", "signatures"])
+async def test_a_judge_sees_what_stands_where_the_journal_has_other_bytes(
+    part: str, tmp_path: Path, engine: Engine
+) -> None:
+    vm = VM(SCRIPT, engine=engine)
+    await vm.deploy(dir=tmp_path / "b")
+    try:
+        for _ in range(3):
+            await vm.call("increment", b"[]")
+        file = tmp_path / "b" / f"call-log.{part}"
+        whole = file.read_bytes()
+        for at in (len(whole) - 40, len(whole) - 1):
+            file.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+            with pytest.raises(ProvedFalseError):
+                Verifier(engine).verify(tmp_path / "b")
+            file.write_bytes(whole)
+        assert Verifier(engine).verify(tmp_path / "b").calls == 3
+    finally:
+        await vm.close()
+
+
 async def test_a_damaged_journal_leaves_its_directory_unjudged(
     tmp_path: Path, engine: Engine
 ) -> None:
