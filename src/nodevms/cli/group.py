@@ -13,6 +13,7 @@ import click
 
 from nodevms.cli.colour import colour_wish
 from nodevms.cli.common_errors import report_error
+from nodevms.cli.streams import open_missing_streams
 from nodevms.errors import NodeVMSError
 
 TRACEBACK_VARIABLE: Final = "NODEVMS_TRACEBACK"
@@ -30,6 +31,11 @@ class LazyGroup(click.Group):
     def __init__(self, *args: Any, modules: Mapping[str, str], **settings: Any) -> None:
         super().__init__(*args, **settings)
         self._modules = modules
+
+    def main(self, *args: Any, **settings: Any) -> Any:
+        """Run, with three standard streams, whoever started us."""
+        open_missing_streams()
+        return super().main(*args, **settings)
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         """Return the names in the order of the table."""
@@ -69,6 +75,10 @@ class LazyGroup(click.Group):
                 ctx.exit(0)
             if os.environ.get(TRACEBACK_VARIABLE):
                 raise
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC and not error.filename:
+                _stop_writing()
+                click.secho("nodevms: the output cannot be written: the disk is full", err=True)
+                ctx.exit(COULD_NOT)
             name = type(error).__name__
             click.secho(f"nodevms: internal error: {name}: {error}", fg="red", err=True)
             click.echo(f"{TRACEBACK_VARIABLE}=1 shows where. Please report it.", err=True)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
 import click
 
-from nodevms.cli.options import Target, timeout_option, user_option
+from nodevms.cli.options import Target, is_directory, timeout_option, user_option
 from nodevms.cli.printable import printable
 from nodevms.errors import UsageError
 
@@ -54,10 +55,10 @@ def _directory_of(target: str) -> Path | None:
     Raises:
         UsageError: It looks like a directory and is none.
     """
-    path = Path(target).expanduser()
-    if path.is_dir():
+    path = Path(os.path.expanduser(target))
+    if is_directory(str(path)):
         return path
-    if "://" not in target and (target.startswith(("/", ".", "~")) or path.exists()):
+    if "://" not in target and (target.startswith(("/", ".", "~")) or os.path.lexists(path)):
         raise UsageError(f"{target} is not a directory")
     return None
 

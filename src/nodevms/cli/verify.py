@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nodevms.cli.options import Seconds, is_directory
 from nodevms.cli.verify_screen import Screen
 from nodevms.errors import CouldNotCheckError, NodeVMSError, ProvedFalseError, UsageError
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 @click.option(
     "--max-time",
     "seconds_max",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(),
     metavar="SECONDS",
     help="Give up after so long; by default after a day.",
 )
@@ -129,7 +130,7 @@ class _Task:
 
     def verify(self, target: str, directory: Path | None) -> Report:
         """Verify a directory, or fetch and verify."""
-        if Path(target).is_dir():
+        if is_directory(target):
             if directory is not None:
                 raise UsageError("--dir is for what is fetched; a directory is verified as it is")
             return self._verify(Path(target))
