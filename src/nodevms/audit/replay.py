@@ -143,7 +143,7 @@ class Replay:
                 executed = self._start(seq, what, entry)
         except EntryUncheckedError:
             raise
-        except (CouldNotCheckError, EngineFaultError, StorageError, OSError) as error:
+        except (CouldNotCheckError, EngineFaultError, StorageError, OSError, MemoryError) as error:
             raise EntryUncheckedError(
                 f"entry {seq} ({what}) could not be replayed on this machine: {error}",
                 entry=seq,

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from nodevms.cli.error_report import report_error
-from nodevms.cli.options import timeout_option, user_option
-from nodevms.cli.printable import printable
+from nodevms.cli.options import timeout_option, user_option, utf8
+from nodevms.cli.printable import json_for_stdout, printable
 from nodevms.cli.standard_output import read_or_not
 from nodevms.errors import NodeVMSError
 
@@ -129,7 +129,7 @@ def _read_all(arguments: tuple[str, ...]) -> list[str]:
     """Return the JSON text of each argument."""
     if arguments.count("-") > 1:
         raise click.UsageError("Only one argument can come from standard input.")
-    return [_read(_read_input() if text == "-" else text) for text in arguments]
+    return [_read(_read_input() if text == "-" else utf8(text)) for text in arguments]
 
 
 def _read_input() -> str:
@@ -160,13 +160,13 @@ def _refuse(name: str) -> None:
 def _print(answer: RawAnswer, as_json: bool) -> None:
     if not as_json:
         if answer.result is not None:
-            click.echo(answer.result)
+            click.echo(json_for_stdout(answer.result))
         return
     # The result is written as the backend wrote it: numbers must stay as they are.
     parts = [] if answer.result is None else [b'"result":' + answer.result]
     numbers = {"seq": answer.seq, "epoch": answer.epoch}
     parts += [b'"%b":%d' % (k.encode(), v) for k, v in numbers.items() if v is not None]
-    click.echo(b"{" + b",".join(parts) + b"}")
+    click.echo(json_for_stdout(b"{" + b",".join(parts) + b"}"))
 
 
 def _tell(error: NodeVMSError, as_json: bool) -> None:

@@ -14,6 +14,7 @@ from nodevms.cli.colour import colour_wish
 from nodevms.cli.error_report import report_error
 from nodevms.cli.printable import printable
 from nodevms.cli.standard_output import stop_writing
+from nodevms.cli.streams import open_missing_streams
 from nodevms.errors import NodeVMSError
 
 TRACEBACK_VARIABLE: Final = "NODEVMS_TRACEBACK"
@@ -31,6 +32,11 @@ class LazyGroup(click.Group):
     def __init__(self, *args: Any, modules: Mapping[str, str], **settings: Any) -> None:
         super().__init__(*args, **settings)
         self._modules = modules
+
+    def main(self, *args: Any, **settings: Any) -> Any:
+        """Run, with three standard streams, whoever started us."""
+        open_missing_streams()
+        return super().main(*args, **settings)
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         """Return the names in the order of the table."""
@@ -72,6 +78,10 @@ class LazyGroup(click.Group):
                 ctx.exit(0)
             if os.environ.get(TRACEBACK_VARIABLE):
                 raise
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC and not error.filename:
+                stop_writing()
+                click.secho("nodevms: the output cannot be written: the disk is full", err=True)
+                ctx.exit(COULD_NOT)
             found = printable(f"{type(error).__name__}: {error}")
             click.secho(f"nodevms: internal error: {found}", fg="red", err=True)
             click.echo(f"{TRACEBACK_VARIABLE}=1 shows where. Please report it.", err=True)

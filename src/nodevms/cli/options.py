@@ -2,14 +2,48 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import click
 
+
+class Seconds(click.FloatRange):
+    """A time above zero; "nan", which is never over, is none."""
+
+    def __init__(self, most: float | None = None) -> None:
+        super().__init__(min=0, min_open=True, max=most)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number."""
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value} is no time", param, ctx)
+        return number
+
+
+def utf8(text: str) -> str:
+    """Return an argument that is UTF-8, as what goes to a server must be.
+
+    Raises:
+        UsageError: It is not.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise click.UsageError(f"{text!r} is not UTF-8 text.") from None
+    return text
+
+
 user_option = click.option(
-    "-u", "--user", help="Who calls; only backends in debug mode take a name."
+    "-u",
+    "--user",
+    callback=lambda _ctx, _param, text: text and utf8(text),
+    help="Who calls; only backends in debug mode take a name.",
 )
 timeout_option = click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True, max=86400),
+    type=Seconds(86400),
     default=60.0,
     show_default=True,
     metavar="SECONDS",

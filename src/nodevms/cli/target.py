@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,10 +34,10 @@ def directory_of(target: str) -> Path | None:
     Raises:
         UsageError: It looks like a directory and is none.
     """
-    path = Path(target).expanduser()
-    if path.is_dir():
+    path = Path(os.path.expanduser(target))
+    if _is_directory(path):
         return path
-    if "://" not in target and (target.startswith(("/", ".", "~")) or path.exists()):
+    if "://" not in target and (target.startswith(("/", ".", "~")) or os.path.lexists(path)):
         raise UsageError(
             f"{target} is not a directory",
             hint="Name the directory that exec printed, or an address such as localhost:5555.",
@@ -60,3 +61,10 @@ def taken_for_an_address(target: str) -> Iterator[None]:
 def never_held_a_backend(directory: Path) -> bool:
     """Tell whether a directory has nothing of a backend, not even a damaged one."""
     return not any((directory / name).exists() for name in _PARTS)
+
+
+def _is_directory(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # the name is longer than any, or it lies where nobody may look
+        return False

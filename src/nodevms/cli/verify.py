@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nodevms.cli.options import Seconds
 from nodevms.cli.standard_output import read_or_not
 from nodevms.cli.target import (
     Target,
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 @click.option(
     "--max-time",
     "seconds_max",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(),
     metavar="SECONDS",
     help="Give up after so long; by default after a day.",
 )

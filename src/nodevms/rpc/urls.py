@@ -39,10 +39,10 @@ def parse_backend_url(text: str) -> BackendURL:
     """
     try:
         parts = urlsplit(text if "://" in text else f"//{text}")
-        port = parts.port
+        port, host = parts.port, parts.hostname
+        (host or "").encode("idna")  # no resolver takes what cannot be written so
     except ValueError as error:
         raise UsageError(f"{text!r} is no address: {error}") from None
-    host = parts.hostname
     if not host or any(character.isspace() for character in text):
         raise UsageError(f"{text!r} is not an address such as localhost:5555")
     if parts.username is not None:

@@ -97,8 +97,9 @@ class Instance:
         self._doors = engine.doors
         self._gas_limit = limits.gas
         self.wall_seconds: Final = WALL_SECONDS_MIN + limits.gas // WALL_GAS_PER_SECOND
+        self._memory_max = limits.memory_bytes + MEMORY_MARGIN_BYTES
         self._store = store = wasmtime.Store(engine.wasmtime)
-        store.set_limits(memory_size=limits.memory_bytes + MEMORY_MARGIN_BYTES)
+        store.set_limits(memory_size=self._memory_max)
         self._exports = exports = capi.Exports(store, self._doors.instantiate(store))
         self._context = exports.context
         self._memory = exports.address("memory")
@@ -136,6 +137,7 @@ class Instance:
         try:
             capi.set_deadline(self._context, self.wall_seconds)
             if not self._place(request):
+                self._require_memory()
                 return Ended(ENDED_NO_ROOM, 0)
             self._gas.set(self._gas_limit)
             how, trap = self._enter[function](len(request))
@@ -232,7 +234,25 @@ class Instance:
                 f"a call ran for {self.wall_seconds} seconds and was stopped",
                 hint="The machine is far too slow or was suspended; the call is in no log.",
             )
-        return Ended(TRAPPED_GAS if gas_left < 0 else TRAPPED, self._gas_limit)
+        if gas_left < 0:
+            return Ended(TRAPPED_GAS, self._gas_limit)
+        self._require_memory()
+        return Ended(TRAPPED, self._gas_limit)
+
+    def _require_memory(self) -> None:
+        """Check that this machine would have given all the memory that the guest may have.
+
+        The guest cannot tell its own limit from a machine that has no more; the latter is no
+        outcome, since another machine has it.
+        """
+        missing = self._memory_max - capi.memory_size(self._context, self._memory)
+        try:
+            capi.grow_memory(self._context, self._memory, missing // PAGE_BYTES)
+        except MemoryError:
+            raise EngineFaultError(
+                "this machine has not got the memory that a call may use",
+                hint=f"Give this program {self._memory_max:,} bytes for it; the call is in no log.",
+            ) from None
 
     def _read_output(self) -> tuple[int, ...]:
         return _OUTPUT.unpack(ctypes.string_at(self._base() + self._output, _OUTPUT.size))

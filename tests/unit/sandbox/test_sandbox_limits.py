@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from sandbox_machine import Machine
@@ -206,3 +209,40 @@ def test_each_entry_has_the_whole_wall_time(monkeypatch: pytest.MonkeyPatch) -> 
             engine.tick()
         assert machine.value("f") == 1
     machine.sandbox.close()
+
+
+ON_A_SMALL_MACHINE = """
+import resource, sys
+from sandbox_machine import TIME_MS, Machine
+from nodevms.sandbox import Engine, EngineFaultError, Limits
+from nodevms.vm.engine_thread import on_engine_thread
+used = lambda: next(int(l.split()[1]) << 10 for l in open("/proc/self/status") if "VmData" in l)
+code = "exports.f = n => new Uint8Array(n << 20).length"
+small, large = (Machine(Engine(), code, Limits()) for _ in range(2))
+def run():
+    resource.setrlimit(resource.RLIMIT_DATA, (used() + (8 << 20), resource.RLIM_INFINITY))
+    call = lambda machine, text: machine.sandbox.call(
+        "f", text, caller=None, time_ms=TIME_MS, host=machine.host
+    )
+    assert call(small, b"[1]").result == b"1048576"
+    for machine, text in ((small, b"[30]"), (large, b"[100]")):
+        try:
+            print(call(machine, text))
+        except EngineFaultError as error:
+            print(error)
+on_engine_thread(run)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts what may be written to")
+def test_a_machine_without_the_memory_makes_no_outcome() -> None:
+    """Another machine has it, and would call this one's outcome a lie."""
+    done = subprocess.run(
+        [sys.executable, "-c", ON_A_SMALL_MACHINE],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    assert done.stdout == "this machine has not got the memory that a call may use\n" * 2

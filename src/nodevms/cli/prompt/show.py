@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import Final
 
 import click
 
-from nodevms.cli.printable import printable
+from nodevms.cli.printable import as_it_is, json_for_stdout, printable
 from nodevms.cli.prompt.failure import Failure
 from nodevms.cli.prompt.session import Screen
 
@@ -65,16 +66,18 @@ class TextScreen(Screen):
         click.echo(coloured(printable(text)), color=self._colour)
 
     def string(self, text: str) -> None:
-        """Print a string as it is."""
-        click.echo(text, color=True)
+        """Print a string as it is, but for what could steer a terminal."""
+        click.echo(as_it_is(text, sys.stdout), color=True)
 
     def json(self, text: str) -> None:
         """Print JSON text."""
-        click.echo(text)
+        click.echo(json_for_stdout(text.encode()))
 
     def console(self, level: str, text: str) -> None:
-        """Print what the input printed."""
-        click.echo(text, err=self._values_only or level in _TO_STDERR, color=True)
+        """Print what the input printed, which may be what a backend answered."""
+        to_error = self._values_only or level in _TO_STDERR
+        shown = as_it_is(text, sys.stderr if to_error else sys.stdout)
+        click.echo(shown, err=to_error, color=True)
 
     def failure(self, failure: Failure) -> None:
         """Print what went wrong."""
