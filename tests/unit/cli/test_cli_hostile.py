@@ -135,7 +135,7 @@ def test_output_that_cannot_be_written_is_no_fault_of_ours(
     def command() -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("nodevms.cli.group._stop_writing", lambda: None)
+    monkeypatch.setattr("nodevms.cli.group.stop_writing", lambda: None)
     monkeypatch.setattr(LazyGroup, "get_command", lambda *_: command)
     done = nodevms("info")
     assert (done.exit_code, done.stdout) == (3, "")
