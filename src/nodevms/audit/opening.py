@@ -19,7 +19,8 @@ from nodevms.feed import Feed, FileSystem, Head, audit_feed, read_start
 from nodevms.feed.keys import PUBLIC_KEY_BYTES
 from nodevms.feed.recovery import torn_after
 from nodevms.feed.sleep import FeedFiles
-from nodevms.vm.directory import LOCK_BYTES_MAX, LOG_PREFIX, Layout, is_locked
+from nodevms.vm.directory import LOCK_BYTES_MAX, LOG_PREFIX, Layout
+from nodevms.vm.writer_lock import is_locked
 
 CALL_LOG: Final = "call log"
 ARCHIVE: Final = "files archive"

@@ -18,10 +18,11 @@ from nodevms.feed import Feed, dat_url
 from nodevms.feed.files import RandomAccessFile
 from nodevms.sandbox import Engine, Export, Meter, Operation, Sandbox
 from nodevms.sandbox import Limits as SandboxLimits
-from nodevms.vm.directory import LOG_PREFIX, Layout, is_locked
+from nodevms.vm.directory import LOG_PREFIX, Layout
 from nodevms.vm.engine_thread import on_engine_thread
 from nodevms.vm.entries import Call, Entry, Init, Upgrade, decode
 from nodevms.vm.reading import readable_files
+from nodevms.vm.writer_lock import is_locked
 
 CHUNK_BYTES: Final = 1024 * 1024
 _STARTS: Final = (b'\n{"type":"restart"', b'\n{"type":"upgrade"')

@@ -1,4 +1,4 @@
-"""A backend's directory: what lies where, whose it is, and the lock of its one writer.
+"""A backend's directory: what lies where, and whose it is.
 
 ``backend.json`` says that the directory is ours, in which format, and for which keys;
 ``call-log.*`` is the log, ``files/metadata`` and ``files/content`` are the drive's two feeds,
@@ -10,12 +10,10 @@ acknowledged.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -24,9 +22,9 @@ from typing import Final
 import msgspec
 
 from nodevms.errors import StorageError
-from nodevms.feed import Journal, open_plain, read_start
+from nodevms.feed import Journal, read_start
 from nodevms.feed.sleep import feed_path
-from nodevms.vm.errors import DirectoryError, LockedError
+from nodevms.vm.errors import DirectoryError
 
 DIRECTORY_FORMAT: Final = 1
 DESCRIPTION_BYTES_MAX: Final = 65536
@@ -191,88 +189,6 @@ def _is_ours(lock: Path) -> bool:
         return _LOCK_TEXT.fullmatch(read_start(lock, LOCK_BYTES_MAX + 1)) is not None
     except OSError:
         return False
-
-
-class WriterLock:
-    """The lock of a directory's one writer; the system frees it when the process ends."""
-
-    def __init__(self, layout: Layout) -> None:
-        """Take the lock.
-
-        Raises:
-            LockedError: Another process holds it.
-            StorageError: The lock file cannot be made.
-        """
-        self._fd = _open_lock(layout)
-        while not _is_at(self._fd, layout.lock):
-            # It was removed, with a backend that was not finished, while we waited for it.
-            os.close(self._fd)
-            self._fd = _open_lock(layout)
-        with suppress(OSError):  # only the number is missing when the disk is full
-            os.ftruncate(self._fd, 0)
-            os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
-
-    def release(self) -> None:
-        """Give the lock back."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
-
-
-def _open_lock(layout: Layout) -> int:
-    """Open a directory's lock file and lock it; return its descriptor."""
-    try:
-        fd = open_plain(layout.lock, os.O_RDWR | os.O_CREAT)
-    except OSError as error:
-        raise StorageError(
-            f"{layout.root} is not writable: {error.strerror}",
-            code="not-writable",
-            hint="Choose a directory that you may write with --dir.",
-        ) from error
-    try:
-        _lock(fd)
-    except OSError:
-        owner = os.pread(fd, LOCK_BYTES_MAX, 0).decode("ascii", "replace").strip()
-        os.close(fd)
-        raise LockedError(
-            f"{layout.root} is in use by another process"
-            + (f" (process {owner})" if owner.isdigit() else ""),
-            hint="A backend has one writer. Stop the other one first.",
-        ) from None
-    return fd
-
-
-def _is_at(fd: int, path: Path) -> bool:
-    """Tell whether an open file is the one that has this name."""
-    try:
-        return os.path.samestat(os.fstat(fd), path.stat())
-    except FileNotFoundError:
-        return False
-
-
-def _lock(fd: int) -> None:
-    """Take the lock; a reader that asks :func:`is_locked` holds it for an instant."""
-    for pause_s in (0.01, 0.03, 0.1):
-        try:
-            return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            time.sleep(pause_s)
-    return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def is_locked(layout: Layout) -> bool:
-    """Tell whether a writer has the directory open at this moment."""
-    try:
-        fd = open_plain(layout.lock, os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(fd)
-    return False
 
 
 @contextmanager

@@ -18,13 +18,13 @@ from nodevms.errors import StorageError
 from nodevms.vm.directory import (
     LOG_PREFIX,
     Layout,
-    WriterLock,
     is_unfinished,
     mark_unfinished,
     storage_errors,
     sync_folder,
 )
 from nodevms.vm.errors import DirectoryError, LockedError
+from nodevms.vm.writer_lock import WriterLock
 
 
 class Draft:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from nodevms.feed import FeedDamagedError, FileSystem
 from nodevms.feed.files import OSFiles
-from nodevms.vm.directory import Layout, is_locked
+from nodevms.vm.directory import Layout
+from nodevms.vm.writer_lock import is_locked
 
 
 def readable_files(layout: Layout) -> FileSystem:

@@ -20,7 +20,6 @@ from nodevms.vm.directory import (
     LOG_PREFIX,
     Description,
     Layout,
-    WriterLock,
     storage_errors,
     sync_folder,
     write_description,
@@ -28,6 +27,7 @@ from nodevms.vm.directory import (
 from nodevms.vm.entries import Entry, Init, Upgrade, decode
 from nodevms.vm.errors import DirectoryError
 from nodevms.vm.indexing import Progress, open_index
+from nodevms.vm.writer_lock import WriterLock
 
 _LOG = logging.getLogger("nodevms.store")
 

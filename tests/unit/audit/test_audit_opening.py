@@ -14,7 +14,8 @@ from nodevms.audit import EntryFalseError
 from nodevms.audit.opening import ARCHIVE, CALL_LOG, CONTENTS, Place, open_checked
 from nodevms.errors import CouldNotCheckError, ProvedFalseError
 from nodevms.feed import Feed, Head, KeyPair, audit_feed
-from nodevms.vm.directory import Layout, WriterLock
+from nodevms.vm.directory import Layout
+from nodevms.vm.writer_lock import WriterLock
 
 PAIR = KeyPair.from_seed(b"\x0b" * 32)
 PARTS = ("data", "tree", "signatures")
@@ -224,7 +225,7 @@ def test_asking_whether_a_directory_is_in_use_keeps_no_backend_from_starting(
             waited.append(seconds)
             fcntl.flock(fd, fcntl.LOCK_UN)
 
-        patch.setattr("nodevms.vm.directory.time.sleep", sleep)
+        patch.setattr("nodevms.vm.writer_lock.time.sleep", sleep)
         WriterLock(layout).release()
     os.close(fd)
     assert len(waited) == 1

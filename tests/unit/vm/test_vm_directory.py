@@ -8,12 +8,11 @@ from nodevms.vm.directory import (
     DIRECTORY_FORMAT,
     Description,
     Layout,
-    WriterLock,
-    is_locked,
     read_description,
     write_description,
 )
 from nodevms.vm.errors import DirectoryError, LockedError
+from nodevms.vm.writer_lock import WriterLock, is_locked
 
 OURS = Description(format=DIRECTORY_FORMAT, call_log="0" * 64, files="1" * 64)
 

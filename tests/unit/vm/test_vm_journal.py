@@ -13,8 +13,9 @@ from nodevms.errors import CouldNotCheckError, ProvedFalseError, StorageError
 from nodevms.sandbox import Engine
 from nodevms.vm.call_log import CallLog
 from nodevms.vm.dat_archive import DatArchive
-from nodevms.vm.directory import Layout, WriterLock
+from nodevms.vm.directory import Layout
 from nodevms.vm.vm import VM
+from nodevms.vm.writer_lock import WriterLock
 
 SCRIPT = """
 exports.increment = async () => {

@@ -12,10 +12,11 @@ import pytest
 from nodevms.errors import StorageError, UsageError
 from nodevms.sandbox import Engine
 from nodevms.vm import lifetime
-from nodevms.vm.directory import Layout, WriterLock
+from nodevms.vm.directory import Layout
 from nodevms.vm.errors import BackendClosedError, OutcomeUnknownError
 from nodevms.vm.store import Store
 from nodevms.vm.vm import VM
+from nodevms.vm.writer_lock import WriterLock
 
 SCRIPT = "exports.f = () => 1"
 

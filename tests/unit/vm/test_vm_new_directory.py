@@ -10,9 +10,10 @@ import pytest
 from nodevms.errors import StorageError
 from nodevms.sandbox import Engine
 from nodevms.vm import directory, draft
-from nodevms.vm.directory import Layout, WriterLock, read_description
+from nodevms.vm.directory import Layout, read_description
 from nodevms.vm.errors import DirectoryError, LockedError
 from nodevms.vm.vm import VM
+from nodevms.vm.writer_lock import WriterLock
 
 SCRIPT = "exports.f = () => 1"
 
@@ -73,7 +74,7 @@ def test_a_lock_that_was_removed_while_somebody_waited_for_it_is_none(
         layout.lock.unlink(missing_ok=True)
         first.release()
 
-    monkeypatch.setattr(directory.time, "sleep", sleep)
+    monkeypatch.setattr("nodevms.vm.writer_lock.time.sleep", sleep)
     second = WriterLock(layout)
     with pytest.raises(LockedError):
         WriterLock(layout)
