@@ -46,6 +46,7 @@ INTERRUPTED: Final = 103
 _OUTPUT: Final = struct.Struct("<8I")
 _UNMETERED: Final = 1 << 60
 _INTERRUPT: Final = int(wasmtime.TrapCode.INTERRUPT.value)
+_NATIVE_STACK: Final = int(wasmtime.TrapCode.STACK_OVERFLOW.value)
 
 
 class EngineFaultError(NodeVMSError):
@@ -234,6 +235,8 @@ class Instance:
                 f"a call ran for {self.wall_seconds} seconds and was stopped",
                 hint="The machine is far too slow or was suspended; the call is in no log.",
             )
+        if trap == _NATIVE_STACK:  # how deep it goes is the processor's: the guest's ends first
+            raise EngineFaultError("the engine's own stack was too small")
         if gas_left < 0:
             return Ended(TRAPPED_GAS, self._gas_limit)
         self._require_memory()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sandbox_machine import Machine
 
-from nodevms.sandbox import Engine, HostTimeoutError, Limits, Outcome
+from nodevms.sandbox import Engine, EngineFaultError, HostTimeoutError, Limits, Outcome
 from nodevms.sandbox import engine as engine_module
 from nodevms.sandbox.instance import WALL_GAS_PER_SECOND, WALL_SECONDS_MIN
 from nodevms.vm.engine_thread import on_engine_thread
@@ -209,6 +209,13 @@ def test_each_entry_has_the_whole_wall_time(monkeypatch: pytest.MonkeyPatch) -> 
             engine.tick()
         assert machine.value("f") == 1
     machine.sandbox.close()
+
+
+def test_a_native_stack_that_ends_first_makes_no_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "WASM_STACK_BYTES", 128 * 1024)
+    machine = Machine(Engine(cache=False), "const g = () => g(); exports.f = g", Limits())
+    with pytest.raises(EngineFaultError, match="stack"):
+        machine.call("f")
 
 
 ON_A_SMALL_MACHINE = """
