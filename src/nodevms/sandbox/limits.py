@@ -10,7 +10,7 @@ class Limits:
     """The limits that the guest and its host enforce for each call.
 
     Attributes:
-        gas: Instructions, host work included. The default is 0.5 to 2 seconds of work on a
+        gas: Instructions, host work included. The default is usually 0.5 to 2 seconds of work on a
             machine of 2025.
         memory_bytes: The JavaScript heap. Going over it stops the call, as running out of gas does.
         stack_bytes: The JavaScript stack. Beyond it is a RangeError that the script may catch.

@@ -20,7 +20,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """What one call may use. A replay runs with the limits of the log, not with its own.
 
     Attributes:
-        gas: Instructions of the guest, host work included. The default is 0.5 to 2 seconds of work.
+        gas: Instructions of the guest, host work included. The default is usually 0.5 to 2 seconds
+            of work.
         memory_bytes: The JavaScript heap.
         stack_bytes: The JavaScript stack.
         args_bytes: The JSON text of the arguments.
