@@ -269,6 +269,9 @@ def test_a_removed_last_entry_contradicts_what_was_published(
     with pytest.raises(ProvedFalseError) as caught:
         verifier.verify(copy)
     assert caught.value.code == "publication-ahead"
+    with pytest.raises(CouldNotCheckError) as behind:  # somebody else may just not have it
+        verifier.verify(copy, Expectations(from_others=True))
+    assert behind.value.code == "behind"
 
 
 def test_a_removed_first_entry_is_proved_false(
