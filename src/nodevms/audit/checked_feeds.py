@@ -32,11 +32,14 @@ class Expectations:
         log_key: The call log's public key, if the reader knows it.
         files_key: The drive's public key, if the reader knows it.
         allow_older: Accept a log that is shorter than one seen before.
+        from_others: What is verified comes from a copy or from the network and not from the
+            backend itself, so a shorter log is not false: its holder may be behind.
     """
 
     log_key: bytes | None = None
     files_key: bytes | None = None
     allow_older: bool = False
+    from_others: bool = False
 
 
 class CheckedFeeds:
