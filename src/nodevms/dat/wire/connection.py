@@ -145,8 +145,13 @@ class Connection:
         else:
             self._out.begin(key, name)
             self._start_reading()
+        self._remote.accept(name)
         channel.remote_opened = self._remote.opened(name)
         return channel
+
+    def remote_opened(self, name: bytes) -> bool:
+        """Whether the other side has opened the feed with this discovery key."""
+        return self._remote.opened(name)
 
     def refuse(self, name: bytes) -> None:
         """Ignore what the other side says about a feed.

@@ -60,6 +60,10 @@ class RemoteChannels:
         for _, size in self._early.pop(name, ()):
             self._early_bytes -= size
 
+    def accept(self, name: bytes) -> None:
+        """Ignore a feed no longer."""
+        self._refused.discard(name)
+
     def refused(self, name: bytes) -> bool:
         """Whether the feed is ignored."""
         return name in self._refused
@@ -67,16 +71,13 @@ class RemoteChannels:
     def keep(self, name: bytes, message: Message, size: int) -> None:
         """Keep a message of a feed that is not open on our side.
 
-        Raises:
-            RemoteProtocolError: There are too many of them, or too much is in them.
+        What is beyond the bounds is forgotten: whoever opens the feed later sends a Want and
+        hears it again.
         """
         early = self._early.setdefault(name, deque())
-        early.append((message, size))
-        self._early_bytes += size
-        if len(early) > EARLY_MESSAGES_MAX or self._early_bytes > EARLY_BYTES_MAX:
-            raise RemoteProtocolError(
-                "Too many messages came about a feed that is not open.", code="dat-early"
-            )
+        if len(early) < EARLY_MESSAGES_MAX and self._early_bytes + size <= EARLY_BYTES_MAX:
+            early.append((message, size))
+            self._early_bytes += size
 
     def replayed(self, opened: Container[bytes]) -> Iterator[tuple[bytes, Message]]:
         """Yield, and forget, the kept messages of feeds that are open on our side by now."""
