@@ -50,6 +50,7 @@ class Session:
         feeds: SharedFeeds,
         handshake: Handshake,
         *,
+        incoming: bool,
         limits: Limits,
         now: float,
         random: Callable[[int], bytes],
@@ -59,6 +60,7 @@ class Session:
         Args:
             feeds: What may be opened.
             handshake: What we say of ourselves.
+            incoming: The peer connected to us. If it is ourselves, the other end lets go.
             limits: What the peer may cost.
             now: Seconds of the clock whose later values the methods get.
             random: Gives nonces.
@@ -68,6 +70,7 @@ class Session:
         self.forked: Shared | None = None
         """The feed of which the peer proved a fork."""
         self._feeds = feeds
+        self._incoming = incoming
         self._limits = limits
         self._events: Iterator[Event] | None = None
         self._patience = Patience(self.connection, limits, now)
@@ -214,7 +217,7 @@ class Session:
                     code="dat-unknown-feed",
                 )
         elif isinstance(event, HandshakeReceived):
-            if self.connection.is_self:
+            if self.connection.is_self and not self._incoming:
                 raise SelfConnectionError("The peer is this program itself.")
             for exchange in self.exchanges.values():
                 exchange.begin_download(now)

@@ -271,6 +271,7 @@ class Swarm:
         session = Session(
             self._feeds,
             Handshake(self._id, live=self._live),
+            incoming=incoming,
             limits=self._limits,
             now=self._clock(),
             random=self._random,

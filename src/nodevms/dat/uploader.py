@@ -157,7 +157,8 @@ class Uploader:
         told = stop - want.start if more or not want.length else want.length
         self._send(Have(want.start, max(told, 0), encode_bitmap(bitmap) or b"\x00"))
         if more:
-            self._add((Want, stop, max(end - stop, 0), False), Want(stop, end - stop))
+            left = end - stop if want.length else 0
+            self._add((Want, stop, left, False), Want(stop, left))
 
     def _bitmap(self, start: int, end: int) -> bytes:
         """Return a bitmap of whole words of 32 bits, as npm's hypercore wants it."""

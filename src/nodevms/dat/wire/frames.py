@@ -8,11 +8,14 @@ Spec: DEP-0010 (wire protocol); the limit of 8 MiB is that of hypercore-protocol
 
 from __future__ import annotations
 
+import re
+
 from nodevms.dat.wire.varint import encode_varint
 from nodevms.errors import RemoteProtocolError
 
 FRAME_BYTES_MAX = 8 * 1024 * 1024
 _LENGTH_BYTES_MAX = 4
+_ZEROS = re.compile(rb"\x00+")
 
 
 def frame(*parts: bytes) -> list[bytes]:
@@ -84,8 +87,9 @@ class FrameDecoder:
                     return None
                 self._place, self._needed = end, 0
                 return data, start, end
-            self.keep_alives += 1
-            self._place = start
+            zeros = _ZEROS.match(data, place)
+            self._place = zeros.end() if zeros else start
+            self.keep_alives += self._place - place
 
     @staticmethod
     def _length(data: bytes, place: int) -> tuple[int, int] | None:
