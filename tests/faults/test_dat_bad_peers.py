@@ -172,6 +172,10 @@ async def frame_with_a_wrong_size_inside(client: Client) -> None:
     await client.send(raw(0, 9, b"\x08\x00\x12\xff\x01abc"))
 
 
+async def frame_larger_than_any_that_was_asked_for(client: Client) -> None:
+    await client.send(encode_varint(LIMITS.small_frame_bytes + 1))
+
+
 async def hash_of_31_bytes(client: Client) -> None:
     await client.send(raw(0, 9, b"\x08\x00\x1a\x25\x08\x01\x12\x1f" + bytes(31) + b"\x18\x00"))
 
@@ -214,6 +218,7 @@ async def an_unknown_type(client: Client) -> None:
 
 FAULTS: list[tuple[Callable[[Client], Awaitable[None]], set[str]]] = [
     (oversized_frame, {"dat-frame"}),
+    (frame_larger_than_any_that_was_asked_for, {"dat-frame"}),
     (frame_with_a_wrong_size_inside, {"dat-message"}),
     (hash_of_31_bytes, {"dat-message"}),
     (signature_of_63_bytes, {"dat-message"}),
@@ -293,7 +298,7 @@ async def test_one_byte_a_minute_is_too_slow(site: Site, caplog: pytest.LogCaptu
     slow = await Client.connected(site)
     await slow.say(Want(0, 8192))
     await slow.hear()
-    await slow.send(encode_varint(8 * 1024 * 1024))
+    await slow.send(encode_varint(200_000))
     await slow.send(b"x")
     await read_well(site)
     site.pass_time(60)
@@ -368,6 +373,26 @@ async def test_channels_that_nobody_knows_hold_little_memory(site: Site) -> None
     finally:
         tracemalloc.stop()
     await odd.close()
+
+
+async def test_unfinished_frames_of_all_together_are_bounded(
+    feeds: tuple[Feed, Feed], caplog: pytest.LogCaptureFixture
+) -> None:
+    site = Site(replace(LIMITS, buffered_bytes_max=1_000_000))
+    await site.swarm.start()
+    site.swarm.share(PublishedFeed(feeds[0]))
+    try:
+        crowd = [await Client.connected(site) for _ in range(8)]
+        for number, client in enumerate(crowd):
+            await client.send(encode_varint(250_000), bytes(150_000 + number))
+        while len(site.swarm.peers) > 6:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        await read_well(site)
+        assert set(reasons(caplog)) == {"dat-memory"}
+        for client in crowd:
+            await client.close()
+    finally:
+        await site.swarm.stop()
 
 
 async def test_endless_keep_alives_hold_nobody_up(site: Site) -> None:

@@ -51,10 +51,10 @@ class Exchange:
         download = self.shared.download
         return download is not None and not download.done
 
-    def begin_download(self, now: float) -> None:
+    def begin_download(self) -> None:
         """Ask this peer for what the feed lacks, if anything is wanted."""
         if self._download is None and self.shared.download is not None:
-            self._download = self.shared.download.join(self._send, now)
+            self._download = self.shared.download.join(self._send)
             self._said_done = False
 
     def end_download(self) -> None:
@@ -75,7 +75,7 @@ class Exchange:
             self.uploader.receive(message, now)
         elif isinstance(message, Have | Unhave | Data):
             if self._download is not None:
-                self._download.receive(message, now)
+                self._download.receive(message)
             elif isinstance(message, Data):
                 raise RemoteProtocolError("It sent what nobody asked for.", code="dat-unasked")
         elif isinstance(message, Info) and message.downloading is not None:

@@ -18,6 +18,8 @@ class Limits:
             give up after 6 seconds of silence.
         stall_seconds: How long the other side may take none of what we send.
         frame_bytes_per_second: The slowest that a large frame may come in.
+        small_frame_bytes: The longest frame of a peer that we download nothing from.
+        buffered_bytes_max: Unfinished frames of all connections together.
         output_bytes: When so much waits to be sent, no more is read from disk.
         requests_max: Requests and Wants of one feed that wait for their answers.
         wants_burst: Wants about one feed that are answered at once.
@@ -41,6 +43,8 @@ class Limits:
     keep_alive_seconds: float = 2.0
     stall_seconds: float = 30.0
     frame_bytes_per_second: float = 1024.0
+    small_frame_bytes: int = 256 * 1024
+    buffered_bytes_max: int = 64 * 1024 * 1024
     output_bytes: int = 128 * 1024
     requests_max: int = 1024
     wants_burst: int = 256

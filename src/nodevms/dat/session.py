@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from nodevms.dat.exchange import Exchange
 from nodevms.dat.patience import Patience
 from nodevms.dat.wire import (
+    FRAME_BYTES_MAX,
     Connection,
     Event,
     FeedOpened,
@@ -66,6 +67,7 @@ class Session:
             random: Gives nonces.
         """
         self.connection = Connection(handshake, random=random)
+        self.connection.frame_bytes_max = limits.small_frame_bytes
         self.exchanges: dict[bytes, Exchange] = {}
         self.forked: Shared | None = None
         """The feed of which the peer proved a fork."""
@@ -99,7 +101,7 @@ class Session:
             exchange = Exchange(channel, shared, self._limits, now)
             self.exchanges[channel.discovery_key] = exchange
         if self.connection.remote_handshake is not None:
-            exchange.begin_download(now)
+            self._begin_download(exchange)
         if channel.remote_opened and self._events is None:
             self._events = self.connection.receive(b"")  # what was said before we opened it
 
@@ -220,7 +222,12 @@ class Session:
             if self.connection.is_self and not self._incoming:
                 raise SelfConnectionError("The peer is this program itself.")
             for exchange in self.exchanges.values():
-                exchange.begin_download(now)
+                self._begin_download(exchange)
+
+    def _begin_download(self, exchange: Exchange) -> None:
+        exchange.begin_download()
+        if exchange.downloading:  # only blocks that we ask for are longer
+            self.connection.frame_bytes_max = FRAME_BYTES_MAX
 
     def _has_room(self) -> bool:
         return self.connection.outgoing_bytes < self._limits.output_bytes

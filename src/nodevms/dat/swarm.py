@@ -276,7 +276,15 @@ class Swarm:
             now=self._clock(),
             random=self._random,
         )
-        return Link(session, self._clock, incoming=incoming, made=self._links.add, lost=self._lost)
+        links = self._links
+        return Link(
+            session,
+            self._clock,
+            incoming=incoming,
+            made=links.add,
+            lost=self._lost,
+            buffered=links.buffered,
+        )
 
     def _lost(self, link: Link) -> None:
         self._links.remove(link)

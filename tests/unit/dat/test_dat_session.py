@@ -78,12 +78,12 @@ class Wanting:
         self.left = 0
         self.fork = fork
 
-    def join(self, send: Any, now: float) -> Wanting:
+    def join(self, send: Any) -> Wanting:
         send(Want(0, 8192))
         send(Request(1))
         return self
 
-    def receive(self, message: Message, now: float) -> None:
+    def receive(self, message: Message) -> None:
         self.heard.append(message)
         if isinstance(message, Data):
             self.done = True
@@ -174,6 +174,20 @@ def test_one_who_meets_himself_notices(feeds: list[Feed]) -> None:
     client.session.open(client.shared[0], 0.0)
     with pytest.raises(SelfConnectionError):
         talk(client, server)
+
+
+def test_a_feed_may_be_shared_again(feeds: list[Feed]) -> None:
+    client, server = connected(feeds)
+    server.session.close(NAMES[0])
+    channel = client.session.connection.open(PAIRS[0].public)
+    channel.send(Request(0))
+    talk(client, server)
+    assert server.session.exchanges == {}
+    server.session.open(server.shared[0], 0.0)
+    client.shared[0].download = wanting = Wanting()
+    client.session.open(client.shared[0], 0.0)
+    talk(client, server)
+    assert wanting.done
 
 
 def test_a_download_that_begins_later_asks_then(feeds: list[Feed]) -> None:

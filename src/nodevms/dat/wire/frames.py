@@ -26,9 +26,11 @@ def frame(*parts: bytes) -> list[bytes]:
 class FrameDecoder:
     """Takes chunks of any size and gives out frames."""
 
-    __slots__ = ("_data", "_needed", "_pending", "_place", "keep_alives")
+    __slots__ = ("_data", "_needed", "_pending", "_place", "bytes_max", "keep_alives")
 
     def __init__(self) -> None:
+        self.bytes_max = FRAME_BYTES_MAX
+        """The longest frame that is taken."""
         self._data = b""
         self._place = 0
         self._pending = bytearray()
@@ -65,8 +67,7 @@ class FrameDecoder:
             Bytes, and where in them the frame's content begins and ends. It has at least one byte.
 
         Raises:
-            RemoteProtocolError: A frame claims more than :data:`FRAME_BYTES_MAX` bytes
-                (``dat-frame``).
+            RemoteProtocolError: A frame claims more than ``bytes_max`` bytes (``dat-frame``).
         """
         while True:
             if self._pending:
@@ -91,19 +92,18 @@ class FrameDecoder:
             self._place = zeros.end() if zeros else start
             self.keep_alives += self._place - place
 
-    @staticmethod
-    def _length(data: bytes, place: int) -> tuple[int, int] | None:
+    def _length(self, data: bytes, place: int) -> tuple[int, int] | None:
         """Return a frame's length and the place after it, or None if it is not whole yet."""
         size = 0
         for step, byte in enumerate(data[place : place + _LENGTH_BYTES_MAX]):
             size |= (byte & 0x7F) << 7 * step
             if byte < 0x80:
-                if size > FRAME_BYTES_MAX:
+                if size > self.bytes_max:
                     break
                 return size, place + step + 1
         else:
             if len(data) - place < _LENGTH_BYTES_MAX:
                 return None
         raise RemoteProtocolError(
-            f"A frame is larger than {FRAME_BYTES_MAX} bytes.", code="dat-frame"
+            f"A frame is larger than {self.bytes_max} bytes.", code="dat-frame"
         )
