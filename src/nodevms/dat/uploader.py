@@ -174,15 +174,15 @@ class Uploader:
         if not self._feed.has(index):
             self._refuse(request.index)
             return
-        value = self._feed.get(index)
-        proof = self._feed.proof(index, digest)
-        nodes = proof.nodes
-        if request.hash:
-            nodes = (Node(2 * index, leaf_hash(value), len(value)), *nodes)
         try:
+            value = self._feed.get(index)
+            proof = self._feed.proof(index, digest)
+            nodes = proof.nodes
+            if request.hash:
+                nodes = (Node(2 * index, leaf_hash(value), len(value)), *nodes)
             self._send(Data(index, None if request.hash else value, nodes, proof.signature))
-        except LocalProtocolError:
-            self._refuse(request.index)  # longer than the wire can carry
+        except LocalProtocolError:  # gone meanwhile, or longer than the wire can carry
+            self._refuse(request.index)
             return
         self.sent_blocks += 1
         self.sent_bytes += 0 if request.hash else len(value)

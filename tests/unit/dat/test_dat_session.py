@@ -62,7 +62,8 @@ def talk(one: Side, two: Side, now: float = 0.0) -> None:
     while busy:
         busy = False
         for here, there in ((one, two), (two, one)):
-            here.session.work(now, room=True)
+            while here.session.work(now, room=True):
+                pass
             data = here.session.take(now)
             if data:
                 there.session.receive(data, now)
@@ -272,6 +273,22 @@ def test_what_nobody_asked_for_is_a_fault(feeds: list[Feed]) -> None:
     channel = client.session.connection.open(PAIRS[0].public)
     for message in (Have(5), Unhave(5), Have(0, 2**53 - 1, b"\xff" * 7 + b"\x7f")):
         channel.send(message)
+    talk(client, server)
+    channel.send(Data(1, b"one"))
+    with pytest.raises(RemoteProtocolError) as caught:
+        talk(client, server)
+    assert caught.value.code == "dat-unasked"
+
+
+def test_replies_that_were_on_their_way_are_forgiven(feeds: list[Feed]) -> None:
+    client, server = Side(b"c", feeds[0]), Side(b"s", feeds[0])
+    server.shared[0].download = Wanting()
+    client.session.open(client.shared[0], 0.0)
+    talk(client, server)
+    server.session.exchanges[NAMES[0]].end_download()
+    channel = client.session.connection.open(PAIRS[0].public)
+    for _ in range(LIMITS.requests_max):
+        channel.send(Data(1, b"one"))
     talk(client, server)
     channel.send(Data(1, b"one"))
     with pytest.raises(RemoteProtocolError) as caught:
