@@ -30,6 +30,7 @@ class Limits:
         turn_events: Messages of one connection that are handled before others have their turn.
         finished_seconds: How long we wait for the other side to end when all is downloaded.
         targets_max: Addresses that the swarm remembers to connect to.
+        tries_max: Tries in vain of an address that a discovery found.
         dials_max: Connections of the swarm that are being made at one time.
         dial_seconds: How long making one may take.
         retry_seconds_max: The longest pause between two tries of one address.
@@ -55,6 +56,7 @@ class Limits:
     turn_events: int = 256
     finished_seconds: float = 2.0
     targets_max: int = 1024
+    tries_max: int = 4
     dials_max: int = 16
     dial_seconds: float = 10.0
     retry_seconds_max: float = 60.0

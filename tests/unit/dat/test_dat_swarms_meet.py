@@ -105,6 +105,21 @@ async def test_a_swarm_that_finds_itself_lets_go(
     assert not [record for record in caplog.records if record.levelno > logging.DEBUG]
     assert swarm._targets is not None
     await until(lambda: not swarm._targets._targets)  # type: ignore[union-attr]
+    swarm.found(discovery_key(KEYS[0]), "127.0.0.1", swarm.port)
+    assert not swarm._targets._targets
+
+
+async def test_an_address_that_was_found_in_vain_is_given_up(
+    swarms: Swarms, feeds: list[Feed]
+) -> None:
+    limits = replace(Limits(), tries_max=1, retry_seconds_max=0.01)
+    swarm = await swarms.start(feeds[0], limits=limits)
+    assert swarm._targets is not None
+    swarm.found(discovery_key(KEYS[0]), "127.0.0.1", 1)
+    swarm.connect("127.0.0.1", 2, KEYS[0])
+    await until(lambda: len(swarm._targets._targets) == 1)  # type: ignore[union-attr]
+    (left,) = swarm._targets._targets
+    assert left.port == 2
 
 
 async def test_addresses_are_bounded(swarms: Swarms, feeds: list[Feed]) -> None:
