@@ -197,3 +197,18 @@ class Link(asyncio.Protocol):
         except Exception:
             logger.exception("The connection with %s failed by a fault of ours.", self.address)
             self.fail(NodeVMSError("A fault of ours.", code="dat-internal"))
+
+
+async def listen(link: Callable[[], Link], host: str, port: int) -> asyncio.Server:
+    """Listen on a port, or on any free one if that is taken.
+
+    Raises:
+        OSError: It is not possible on this host.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        return await loop.create_server(link, host, port)
+    except OSError:
+        if not port:
+            raise
+        return await loop.create_server(link, host, 0)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from nodevms.dat.feeds import Download, Shared, SharedFeeds
 from nodevms.dat.growth import Growth
 from nodevms.dat.limits import Limits
-from nodevms.dat.link import Address, Link
+from nodevms.dat.link import Address, Link, listen
 from nodevms.dat.links import Links
 from nodevms.dat.peers import Peer
 from nodevms.dat.session import Session
@@ -90,7 +90,9 @@ class Swarm:
         """
         self._loop = loop = asyncio.get_running_loop()
         if self._wanted_port is not None:
-            self._server = await self._listen(loop, self._wanted_port)
+            self._server = await listen(
+                lambda: self._link(incoming=True), self._host, self._wanted_port
+            )
             self.port = self._server.sockets[0].getsockname()[1]
         self._targets = Targets(
             self._dial,
@@ -229,17 +231,6 @@ class Swarm:
         target = self._targets.add(address, shared.key, lasting=lasting)
         if target is not None and target.link is not None:
             target.link.open(shared)
-
-    async def _listen(self, loop: asyncio.AbstractEventLoop, port: int) -> asyncio.Server:
-        def incoming() -> Link:
-            return self._link(incoming=True)
-
-        try:
-            return await loop.create_server(incoming, self._host, port)
-        except OSError:
-            if not port:
-                raise
-            return await loop.create_server(incoming, self._host, 0)
 
     async def _dial(self, address: Address, keys: tuple[bytes, ...]) -> Link | None:
         if self._links.full or self._loop is None:
