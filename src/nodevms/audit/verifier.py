@@ -185,7 +185,7 @@ class Verifier:
                 calls += hasattr(entry, "call")
                 listener.replayed(seq + 1)
             listener.comparing()
-            drive.finish(length)
+            drive.finish(length, from_others=feeds.from_others)
             return Report(
                 log_key=feeds.log.key,
                 files_key=feeds.metadata.key,
