@@ -37,6 +37,8 @@ class Exchange:
         self.uploader = Uploader(shared.feed, self._send, limits=limits, now=now)
         self._channel = channel
         self._download: DownloadPeer | None = None
+        self._limits = limits
+        self._late = 0
         self._remote_done = False
         self._said_done = False
 
@@ -51,10 +53,10 @@ class Exchange:
         download = self.shared.download
         return download is not None and not download.done
 
-    def begin_download(self, now: float) -> None:
+    def begin_download(self) -> None:
         """Ask this peer for what the feed lacks, if anything is wanted."""
         if self._download is None and self.shared.download is not None:
-            self._download = self.shared.download.join(self._send, now)
+            self._download = self.shared.download.join(self._send)
             self._said_done = False
 
     def end_download(self) -> None:
@@ -62,6 +64,7 @@ class Exchange:
         if self._download is not None:
             self._download.leave()
             self._download = None
+            self._late = self._limits.requests_max
 
     def receive(self, message: Message, now: float) -> None:
         """Take a message of the peer.
@@ -75,9 +78,9 @@ class Exchange:
             self.uploader.receive(message, now)
         elif isinstance(message, Have | Unhave | Data):
             if self._download is not None:
-                self._download.receive(message, now)
+                self._download.receive(message)
             elif isinstance(message, Data):
-                raise RemoteProtocolError("It sent what nobody asked for.", code="dat-unasked")
+                self._unasked()
         elif isinstance(message, Info) and message.downloading is not None:
             self._remote_done = not message.downloading
 
@@ -99,6 +102,12 @@ class Exchange:
         """Be done with the feed on this connection."""
         self.end_download()
         self._channel.close()
+
+    def _unasked(self) -> None:
+        """Forgive what was on its way when the download ended."""
+        self._late -= 1
+        if self._late < 0:
+            raise RemoteProtocolError("It sent what nobody asked for.", code="dat-unasked")
 
     def _send(self, message: Message) -> None:
         if not self._channel.closed:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class DownloadPeer(Protocol):
     """One feed's download as far as it concerns one peer."""
 
-    def receive(self, message: Message, now: float, /) -> None:
-        """Take a Have, Unhave, Data or Info.
+    def receive(self, message: Message, /) -> None:
+        """Take a Have, Unhave or Data.
 
         Raises:
             RemoteProtocolError: The peer broke the rules.
@@ -39,12 +39,11 @@ class Download(Protocol):
     def done(self) -> bool:
         """Whether everything wanted is here, so that nothing more will be asked for."""
 
-    def join(self, send: Callable[[Message], None], now: float, /) -> DownloadPeer:
+    def join(self, send: Callable[[Message], None], /) -> DownloadPeer:
         """Begin with a peer.
 
         Args:
             send: Takes what is to be said to it.
-            now: Seconds of the clock that :meth:`DownloadPeer.tick` gets.
         """
 
 

@@ -18,6 +18,8 @@ class Limits:
             give up after 6 seconds of silence.
         stall_seconds: How long the other side may take none of what we send.
         frame_bytes_per_second: The slowest that a large frame may come in.
+        small_frame_bytes: The longest frame of a peer that we download nothing from.
+        buffered_bytes_max: Unfinished frames of all connections together.
         output_bytes: When so much waits to be sent, no more is read from disk.
         requests_max: Requests and Wants of one feed that wait for their answers.
         wants_burst: Wants about one feed that are answered at once.
@@ -28,6 +30,7 @@ class Limits:
         turn_events: Messages of one connection that are handled before others have their turn.
         finished_seconds: How long we wait for the other side to end when all is downloaded.
         targets_max: Addresses that the swarm remembers to connect to.
+        tries_max: Tries in vain of an address that a discovery found.
         dials_max: Connections of the swarm that are being made at one time.
         dial_seconds: How long making one may take.
         retry_seconds_max: The longest pause between two tries of one address.
@@ -41,6 +44,8 @@ class Limits:
     keep_alive_seconds: float = 2.0
     stall_seconds: float = 30.0
     frame_bytes_per_second: float = 1024.0
+    small_frame_bytes: int = 256 * 1024
+    buffered_bytes_max: int = 64 * 1024 * 1024
     output_bytes: int = 128 * 1024
     requests_max: int = 1024
     wants_burst: int = 256
@@ -51,6 +56,7 @@ class Limits:
     turn_events: int = 256
     finished_seconds: float = 2.0
     targets_max: int = 1024
+    tries_max: int = 4
     dials_max: int = 16
     dial_seconds: float = 10.0
     retry_seconds_max: float = 60.0

@@ -51,6 +51,7 @@ class Link(asyncio.Protocol):
         incoming: bool,
         made: Callable[[Link], bool],
         lost: Callable[[Link], None],
+        buffered: Callable[[Link, int], None],
     ) -> None:
         """Make a link that has no socket yet.
 
@@ -60,6 +61,7 @@ class Link(asyncio.Protocol):
             incoming: It came to us.
             made: Called with the link when it has a socket; whether it may stay.
             lost: Called with the link when it has none any more.
+            buffered: Called with the bytes of unfinished frames that it holds.
         """
         self.session = session
         self.incoming = incoming
@@ -71,6 +73,7 @@ class Link(asyncio.Protocol):
         self._clock = clock
         self._made = made
         self._lost = lost
+        self._buffered = buffered
         self._transport: asyncio.Transport | None = None
         self._turn: asyncio.Handle | None = None
         self._paused_writing = False
@@ -103,6 +106,7 @@ class Link(asyncio.Protocol):
             self.session.receive(data, self._clock())
         if self._turn is None:
             self._work()
+        self._buffered(self, self.session.connection.buffered_bytes)
 
     def pause_writing(self) -> None:
         """See asyncio."""
@@ -193,3 +197,18 @@ class Link(asyncio.Protocol):
         except Exception:
             logger.exception("The connection with %s failed by a fault of ours.", self.address)
             self.fail(NodeVMSError("A fault of ours.", code="dat-internal"))
+
+
+async def listen(link: Callable[[], Link], host: str, port: int) -> asyncio.Server:
+    """Listen on a port, or on any free one if that is taken.
+
+    Raises:
+        OSError: It is not possible on this host.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        return await loop.create_server(link, host, port)
+    except OSError:
+        if not port:
+            raise
+        return await loop.create_server(link, host, 0)

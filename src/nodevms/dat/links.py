@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from nodevms.errors import LocalProtocolError
+from nodevms.errors import LocalProtocolError, RemoteProtocolError
 
 if TYPE_CHECKING:
     from nodevms.dat.limits import Limits
@@ -24,6 +24,8 @@ class Links:
         self._limits = limits
         self._links: dict[Link, None] = {}
         self._hosts: Counter[str] = Counter()
+        self._buffered: Counter[Link] = Counter()
+        self._buffered_bytes = 0
 
     def __iter__(self) -> Iterator[Link]:
         return iter(tuple(self._links))
@@ -52,6 +54,18 @@ class Links:
             del self._links[link]
             self._hosts[link.address.host] -= link.incoming
             self._hosts += Counter()  # forget those without any
+            self._buffered_bytes -= self._buffered.pop(link, 0)
+
+    def buffered(self, link: Link, size: int) -> None:
+        """Take note of what a link holds; if all hold too much, the one with the most ends."""
+        if link not in self._links:
+            return
+        self._buffered_bytes += size - self._buffered[link]
+        self._buffered[link] = size
+        while self._buffered_bytes > self._limits.buffered_bytes_max:
+            largest = max(self._buffered, key=self._buffered.__getitem__)
+            self.remove(largest)
+            largest.fail(RemoteProtocolError("Its frames take too much memory.", code="dat-memory"))
 
     def _is_crowded(self, link: Link) -> bool:
         taken = self._hosts[link.address.host]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from nodevms.dat.exchange import Exchange
 from nodevms.dat.patience import Patience
 from nodevms.dat.wire import (
+    FRAME_BYTES_MAX,
     Connection,
     Event,
     FeedOpened,
@@ -50,6 +51,7 @@ class Session:
         feeds: SharedFeeds,
         handshake: Handshake,
         *,
+        incoming: bool,
         limits: Limits,
         now: float,
         random: Callable[[int], bytes],
@@ -59,15 +61,18 @@ class Session:
         Args:
             feeds: What may be opened.
             handshake: What we say of ourselves.
+            incoming: The peer connected to us. If it is ourselves, the other end lets go.
             limits: What the peer may cost.
             now: Seconds of the clock whose later values the methods get.
             random: Gives nonces.
         """
         self.connection = Connection(handshake, random=random)
+        self.connection.frame_bytes_max = limits.small_frame_bytes
         self.exchanges: dict[bytes, Exchange] = {}
         self.forked: Shared | None = None
         """The feed of which the peer proved a fork."""
         self._feeds = feeds
+        self._incoming = incoming
         self._limits = limits
         self._events: Iterator[Event] | None = None
         self._patience = Patience(self.connection, limits, now)
@@ -96,7 +101,7 @@ class Session:
             exchange = Exchange(channel, shared, self._limits, now)
             self.exchanges[channel.discovery_key] = exchange
         if self.connection.remote_handshake is not None:
-            exchange.begin_download(now)
+            self._begin_download(exchange)
         if channel.remote_opened and self._events is None:
             self._events = self.connection.receive(b"")  # what was said before we opened it
 
@@ -214,10 +219,15 @@ class Session:
                     code="dat-unknown-feed",
                 )
         elif isinstance(event, HandshakeReceived):
-            if self.connection.is_self:
+            if self.connection.is_self and not self._incoming:
                 raise SelfConnectionError("The peer is this program itself.")
             for exchange in self.exchanges.values():
-                exchange.begin_download(now)
+                self._begin_download(exchange)
+
+    def _begin_download(self, exchange: Exchange) -> None:
+        exchange.begin_download()
+        if exchange.downloading:  # only blocks that we ask for are longer
+            self.connection.frame_bytes_max = FRAME_BYTES_MAX
 
     def _has_room(self) -> bool:
         return self.connection.outgoing_bytes < self._limits.output_bytes

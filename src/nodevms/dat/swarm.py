@@ -13,13 +13,14 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nodevms.dat.feeds import Download, Shared, SharedFeeds
+from nodevms.dat.growth import Growth
 from nodevms.dat.limits import Limits
-from nodevms.dat.link import Address, Link
+from nodevms.dat.link import Address, Link, listen
 from nodevms.dat.links import Links
+from nodevms.dat.peers import Peer
 from nodevms.dat.session import Session
 from nodevms.dat.targets import Targets
 from nodevms.dat.wire import Handshake
@@ -35,27 +36,6 @@ PORT = 3282
 """Where Dat has always been shared."""
 _ID_BYTES = 32
 _TICK_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """One connection, as it is at this moment.
-
-    Attributes:
-        address: The other side's.
-        incoming: It came to us.
-        keys: Public keys of the feeds that are open.
-        received_bytes: On the wire.
-        sent_bytes: On the wire.
-        sent_blocks: Blocks of all feeds that were sent.
-    """
-
-    address: Address
-    incoming: bool
-    keys: tuple[bytes, ...]
-    received_bytes: int
-    sent_bytes: int
-    sent_blocks: int
 
 
 class Swarm:
@@ -94,7 +74,7 @@ class Swarm:
         self._id = random(_ID_BYTES)
         self._feeds = SharedFeeds()
         self._links = Links(self._limits)
-        self._grown: set[bytes] = set()
+        self._growth: Growth | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: asyncio.Server | None = None
         self._ticking: asyncio.Task[None] | None = None
@@ -110,7 +90,9 @@ class Swarm:
         """
         self._loop = loop = asyncio.get_running_loop()
         if self._wanted_port is not None:
-            self._server = await self._listen(loop, self._wanted_port)
+            self._server = await listen(
+                lambda: self._link(incoming=True), self._host, self._wanted_port
+            )
             self.port = self._server.sockets[0].getsockname()[1]
         self._targets = Targets(
             self._dial,
@@ -119,6 +101,7 @@ class Swarm:
             clock=self._clock,
             random=self._random,
         )
+        self._growth = Growth(loop, self._tell_growth, self._limits.growth_seconds)
         self._ticking = loop.create_task(self._tick_for_ever())
 
     async def stop(self) -> None:
@@ -145,7 +128,7 @@ class Swarm:
     @property
     def peers(self) -> tuple[Peer, ...]:
         """The connections as they are now."""
-        return tuple(_peer(link) for link in self._links)
+        return tuple(Peer.of(link) for link in self._links)
 
     @property
     def keys(self) -> tuple[bytes, ...]:
@@ -163,7 +146,7 @@ class Swarm:
         shared = Shared(feed, drive=drive)
         self._feeds.add(shared)
         name = discovery_key(feed.key)
-        shared.forget = feed.on_growth(lambda: self._growth(name))
+        shared.forget = feed.on_growth(lambda: self._grew(name))
         for link in self._links:
             if link.session.connection.remote_opened(name):
                 link.open(shared)
@@ -228,12 +211,10 @@ class Swarm:
             raise LocalProtocolError("Only a shared feed can be asked for.", code="dat-unshared")
         if not 0 < port < 65536:
             raise UsageError(f"{port} is no TCP port.", code="bad-port")
-        target = self._targets.add(Address(host, port), key)
-        if target is not None and target.link is not None:
-            target.link.open(shared)
+        self._connect(Address(host, port), shared, lasting=True)
 
     def found(self, name: bytes, host: str, port: int) -> None:
-        """Connect to a peer that a discovery found; nothing happens if the feed is not shared.
+        """Connect to a peer that a discovery found, if the feed is shared; a few tries are made.
 
         Args:
             name: The feed's discovery key.
@@ -242,18 +223,14 @@ class Swarm:
         """
         shared = self._feeds.by_name(name)
         if shared is not None and 0 < port < 65536:
-            self.connect(host, port, shared.key)
+            self._connect(Address(host, port), shared, lasting=False)
 
-    async def _listen(self, loop: asyncio.AbstractEventLoop, port: int) -> asyncio.Server:
-        def incoming() -> Link:
-            return self._link(incoming=True)
-
-        try:
-            return await loop.create_server(incoming, self._host, port)
-        except OSError:
-            if not port:
-                raise
-            return await loop.create_server(incoming, self._host, 0)
+    def _connect(self, address: Address, shared: Shared, *, lasting: bool) -> None:
+        if self._targets is None:
+            return
+        target = self._targets.add(address, shared.key, lasting=lasting)
+        if target is not None and target.link is not None:
+            target.link.open(shared)
 
     async def _dial(self, address: Address, keys: tuple[bytes, ...]) -> Link | None:
         if self._links.full or self._loop is None:
@@ -271,11 +248,20 @@ class Swarm:
         session = Session(
             self._feeds,
             Handshake(self._id, live=self._live),
+            incoming=incoming,
             limits=self._limits,
             now=self._clock(),
             random=self._random,
         )
-        return Link(session, self._clock, incoming=incoming, made=self._links.add, lost=self._lost)
+        links = self._links
+        return Link(
+            session,
+            self._clock,
+            incoming=incoming,
+            made=links.add,
+            lost=self._lost,
+            buffered=links.buffered,
+        )
 
     def _lost(self, link: Link) -> None:
         self._links.remove(link)
@@ -290,20 +276,12 @@ class Swarm:
             shared.forget()
             shared.forget = None
 
-    def _growth(self, name: bytes) -> None:
-        """A feed grew; on any thread. Calls close together are one."""
-        if name in self._grown or self._loop is None:
-            return
-        self._grown.add(name)
-        with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
-            self._loop.call_soon_threadsafe(self._tell_growth_soon, name)
-
-    def _tell_growth_soon(self, name: bytes) -> None:
-        if self._loop is not None:
-            self._loop.call_later(self._limits.growth_seconds, self._tell_growth, name)
+    def _grew(self, name: bytes) -> None:
+        """A feed grew; on any thread."""
+        if self._growth is not None:
+            self._growth.grew(name)
 
     def _tell_growth(self, name: bytes) -> None:
-        self._grown.discard(name)
         for link in self._links:
             link.grew(name)
 
@@ -316,15 +294,3 @@ class Swarm:
         """Look after all time-outs and keep-alives; done once a second by itself."""
         for link in self._links:
             link.tick()
-
-
-def _peer(link: Link) -> Peer:
-    exchanges = link.session.exchanges.values()
-    return Peer(
-        link.address,
-        link.incoming,
-        tuple(exchange.shared.key for exchange in exchanges),
-        link.received_bytes,
-        link.sent_bytes,
-        sum(exchange.uploader.sent_blocks for exchange in exchanges),
-    )

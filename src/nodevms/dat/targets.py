@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("nodevms.dat")
 
 _RETRY_SECONDS = 0.5
+_OURSELVES_MAX = 64
 _STEADY_SECONDS = 30.0
 """A connection that lasted as long as this was a good one: the next try follows soon."""
 
@@ -25,12 +26,15 @@ class Target:
 
     Attributes:
         address: Where.
+        lasting: It is tried for ever; one that a discovery found is found again if it is there.
         keys: Public keys of the feeds, the first of them first.
         link: The connection, when there is one.
+        task: What keeps the connection.
     """
 
     def __init__(self, address: Address) -> None:
         self.address = address
+        self.lasting = False
         self.keys: dict[bytes, None] = {}
         self.link: Link | None = None
         self.task: asyncio.Task[None] | None = None
@@ -63,15 +67,28 @@ class Targets:
         self._clock = clock
         self._random = random
         self._targets: dict[Address, Target] = {}
+        self._ourselves: set[Address] = set()
         self._dialling = asyncio.Semaphore(limits.dials_max)
 
-    def add(self, address: Address, key: bytes) -> Target | None:
-        """Connect to an address for a feed; None when there are too many already."""
+    def add(self, address: Address, key: bytes, *, lasting: bool) -> Target | None:
+        """Connect to an address for a feed.
+
+        Args:
+            address: Where.
+            key: The feed's public key.
+            lasting: Try for ever; else give up after a few tries in vain.
+
+        Returns:
+            The target, or None when there are too many already or the address is our own.
+        """
+        if address in self._ourselves:
+            return None
         target = self._targets.get(address)
         if target is None:
             if len(self._targets) >= self._limits.targets_max:
                 return None
             target = self._targets[address] = Target(address)
+        target.lasting = target.lasting or lasting
         target.keys.setdefault(key)
         if target.task is None:
             target.task = asyncio.get_running_loop().create_task(self._keep(target))
@@ -98,26 +115,33 @@ class Targets:
 
     async def _keep(self, target: Target) -> None:
         try:
-            pause = _RETRY_SECONDS
+            pause, vain = _RETRY_SECONDS, 0
             while keys := tuple(key for key in target.keys if self._needed(key)):
                 began = self._clock()
                 link = await self._connect(target, keys)
+                vain += 1
                 if link is not None:
                     await link.closed.wait()
                     target.link = None
                     if link.error is not None and link.error.code == "dat-self":
+                        self._remember_ourselves(target.address)
                         return
                     if link.error is not None:
                         pause = self._limits.retry_seconds_max
                     elif self._clock() - began > _STEADY_SECONDS:
-                        pause = _RETRY_SECONDS
-                if not any(self._needed(key) for key in target.keys):
+                        pause, vain = _RETRY_SECONDS, 0
+                if vain >= self._limits.tries_max and not target.lasting:
                     return
                 spread = 1 + int.from_bytes(self._random(2), "big") / 65536
                 await asyncio.sleep(pause * spread / 2)
                 pause = min(pause * 2, self._limits.retry_seconds_max)
         finally:
             self._drop(target)
+
+    def _remember_ourselves(self, address: Address) -> None:
+        if len(self._ourselves) >= _OURSELVES_MAX:
+            self._ourselves.clear()
+        self._ourselves.add(address)
 
     async def _connect(self, target: Target, keys: tuple[bytes, ...]) -> Link | None:
         async with self._dialling:

@@ -157,7 +157,8 @@ class Uploader:
         told = stop - want.start if more or not want.length else want.length
         self._send(Have(want.start, max(told, 0), encode_bitmap(bitmap) or b"\x00"))
         if more:
-            self._add((Want, stop, max(end - stop, 0), False), Want(stop, end - stop))
+            left = end - stop if want.length else 0
+            self._add((Want, stop, left, False), Want(stop, left))
 
     def _bitmap(self, start: int, end: int) -> bytes:
         """Return a bitmap of whole words of 32 bits, as npm's hypercore wants it."""
@@ -173,15 +174,15 @@ class Uploader:
         if not self._feed.has(index):
             self._refuse(request.index)
             return
-        value = self._feed.get(index)
-        proof = self._feed.proof(index, digest)
-        nodes = proof.nodes
-        if request.hash:
-            nodes = (Node(2 * index, leaf_hash(value), len(value)), *nodes)
         try:
+            value = self._feed.get(index)
+            proof = self._feed.proof(index, digest)
+            nodes = proof.nodes
+            if request.hash:
+                nodes = (Node(2 * index, leaf_hash(value), len(value)), *nodes)
             self._send(Data(index, None if request.hash else value, nodes, proof.signature))
-        except LocalProtocolError:
-            self._refuse(request.index)  # longer than the wire can carry
+        except LocalProtocolError:  # gone meanwhile, or longer than the wire can carry
+            self._refuse(request.index)
             return
         self.sent_blocks += 1
         self.sent_bytes += 0 if request.hash else len(value)

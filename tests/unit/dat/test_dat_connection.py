@@ -167,7 +167,8 @@ def test_a_refused_or_closed_feed_is_heard_no_more() -> None:
             theirs.refuse(discovery_key(TWO))
         elif isinstance(event, FeedOpened):
             theirs.open(ONE if event.discovery_key == discovery_key(ONE) else THREE)
-    theirs.open(THREE).close()
+    closed = theirs.open(THREE)
+    closed.close()
     for key in (ONE, TWO, THREE):
         for index in range(20):
             ours.open(key).send(Have(index))
@@ -176,7 +177,10 @@ def test_a_refused_or_closed_feed_is_heard_no_more() -> None:
     ours.open(TWO).send(Have(99))
     assert said(theirs.receive(ours.take())) == [Have(99)]
     with pytest.raises(LocalProtocolError):
-        theirs.open(THREE).send(Have(0))
+        closed.send(Have(0))
+    assert theirs.open(THREE) is closed
+    ours.open(THREE).send(Have(7))
+    assert said(theirs.receive(ours.take())) == [Have(7)]
 
 
 def test_the_first_feed_can_wait_for_its_key_but_only_so_long() -> None:

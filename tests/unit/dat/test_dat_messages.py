@@ -77,6 +77,19 @@ def test_unknown_fields_are_skipped_and_the_last_of_equal_ones_counts() -> None:
     assert read(Request, body) == Request(2)
 
 
+def test_the_fields_of_a_node_may_come_in_any_order() -> None:
+    usual = "0807" + "1220" + HASH.hex() + "188002"
+    for node in (
+        usual,
+        "188002" + "1220" + HASH.hex() + "0807",
+        "0801" + usual,
+        usual + "c03e05",
+        "08870018800012" + "20" + HASH.hex() + "188002",
+    ):
+        size = len(node) // 2
+        assert read(Data, bytes.fromhex(f"08001a{size:02x}{node}")).nodes == (Node(7, HASH, 256),)
+
+
 def test_an_empty_bitfield_is_told_apart_from_none() -> None:
     have = read(Have, bytes.fromhex("08001080401a00"))
     assert decode_bitmap(have.bitfield, 1024) == b""

@@ -84,6 +84,14 @@ def _name(value: bytes) -> str:
 
 
 def _read_node(value: bytes) -> Node:
+    # As all known peers spell it: every block brings several nodes, so they must not cost much.
+    if value[:1] == b"\x08":
+        number, place = decode_varint(value, 1, len(value))
+        hash_end = place + 34
+        if value[place : place + 2] == b"\x12\x20" and value[hash_end : hash_end + 1] == b"\x18":
+            bytes_under, place = decode_varint(value, hash_end + 1, len(value))
+            if place == len(value) and max(number, bytes_under) <= messages.INDEX_MAX:
+                return Node(number, value[hash_end - 32 : hash_end], bytes_under)
     fields = dict(_fields(value, 0, len(value)))
     index, hash_, size = fields.get(1), fields.get(2), fields.get(3)
     if not (isinstance(index, int) and isinstance(hash_, bytes) and isinstance(size, int)):

@@ -112,6 +112,15 @@ class Connection:
         return self._out.waiting_bytes
 
     @property
+    def frame_bytes_max(self) -> int:
+        """The longest frame that is taken from now on; at first what the wire allows."""
+        return self._frames.bytes_max
+
+    @frame_bytes_max.setter
+    def frame_bytes_max(self, size: int) -> None:
+        self._frames.bytes_max = size
+
+    @property
     def buffered_bytes(self) -> int:
         """Bytes that were received and made no event yet."""
         return self._frames.buffered_bytes
@@ -131,6 +140,7 @@ class Connection:
         """
         name = discovery_key(key)
         if name in self.channels:
+            self.channels[name].closed = False
             return self.channels[name]
         if len(self.channels) >= CHANNELS_MAX:
             raise LocalProtocolError("Too many feeds are open.", code="dat-channels")

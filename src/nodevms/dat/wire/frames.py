@@ -8,11 +8,14 @@ Spec: DEP-0010 (wire protocol); the limit of 8 MiB is that of hypercore-protocol
 
 from __future__ import annotations
 
+import re
+
 from nodevms.dat.wire.varint import encode_varint
 from nodevms.errors import RemoteProtocolError
 
 FRAME_BYTES_MAX = 8 * 1024 * 1024
 _LENGTH_BYTES_MAX = 4
+_ZEROS = re.compile(rb"\x00+")
 
 
 def frame(*parts: bytes) -> list[bytes]:
@@ -23,9 +26,11 @@ def frame(*parts: bytes) -> list[bytes]:
 class FrameDecoder:
     """Takes chunks of any size and gives out frames."""
 
-    __slots__ = ("_data", "_needed", "_pending", "_place", "keep_alives")
+    __slots__ = ("_data", "_needed", "_pending", "_place", "bytes_max", "keep_alives")
 
     def __init__(self) -> None:
+        self.bytes_max = FRAME_BYTES_MAX
+        """The longest frame that is taken."""
         self._data = b""
         self._place = 0
         self._pending = bytearray()
@@ -62,8 +67,7 @@ class FrameDecoder:
             Bytes, and where in them the frame's content begins and ends. It has at least one byte.
 
         Raises:
-            RemoteProtocolError: A frame claims more than :data:`FRAME_BYTES_MAX` bytes
-                (``dat-frame``).
+            RemoteProtocolError: A frame claims more than ``bytes_max`` bytes (``dat-frame``).
         """
         while True:
             if self._pending:
@@ -84,22 +88,22 @@ class FrameDecoder:
                     return None
                 self._place, self._needed = end, 0
                 return data, start, end
-            self.keep_alives += 1
-            self._place = start
+            zeros = _ZEROS.match(data, place)
+            self._place = zeros.end() if zeros else start
+            self.keep_alives += self._place - place
 
-    @staticmethod
-    def _length(data: bytes, place: int) -> tuple[int, int] | None:
+    def _length(self, data: bytes, place: int) -> tuple[int, int] | None:
         """Return a frame's length and the place after it, or None if it is not whole yet."""
         size = 0
         for step, byte in enumerate(data[place : place + _LENGTH_BYTES_MAX]):
             size |= (byte & 0x7F) << 7 * step
             if byte < 0x80:
-                if size > FRAME_BYTES_MAX:
+                if size > self.bytes_max:
                     break
                 return size, place + step + 1
         else:
             if len(data) - place < _LENGTH_BYTES_MAX:
                 return None
         raise RemoteProtocolError(
-            f"A frame is larger than {FRAME_BYTES_MAX} bytes.", code="dat-frame"
+            f"A frame is larger than {self.bytes_max} bytes.", code="dat-frame"
         )

@@ -34,6 +34,8 @@ def decode_varint(data: bytes, start: int, end: int) -> tuple[int, int]:
     Raises:
         RemoteProtocolError: It does not end before ``end``, or is more than 64 bits.
     """
+    if start < end and data[start] < 0x80:
+        return data[start], start + 1
     value = shift = 0
     for place in range(start, min(end, start + 10)):
         byte = data[place]
