@@ -1,0 +1,381 @@
+"""A feed with holes: what we have of a feed that somebody else signs.
+
+The files are those of hypercore 6, which opens, reads and serves them too. Every block is proved
+to belong to the feed before a byte of it is stored (:mod:`nodevms.feed.trusted_path`).
+
+What is stored is *there* at once, and safe after :meth:`PartialFeed.flush`: it syncs data, tree and
+signatures, and only then writes and syncs the bits that say so. A crash loses at most what was not
+flushed. All methods may be called from any thread; a flush keeps nobody from reading or putting.
+
+Spec: DEP-0002 (hypercore).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from threading import Lock, RLock
+from typing import TYPE_CHECKING
+
+from nodevms.errors import StorageError
+from nodevms.feed import flat_tree, keys
+from nodevms.feed.bitfield import PAGE_BYTES
+from nodevms.feed.digest import lacking, make_digest
+from nodevms.feed.errors import FeedDamagedError, FeedUnprovedError, NoBlockError
+from nodevms.feed.files import OSFiles
+from nodevms.feed.heads import Head
+from nodevms.feed.holes import HoledBitfield
+from nodevms.feed.keys import SIGNATURE_BYTES
+from nodevms.feed.mending import mend
+from nodevms.feed.merkle import NODE_BYTES, Node, leaf_hash
+from nodevms.feed.opening import create_files, open_foreign
+from nodevms.feed.proofs import Proof
+from nodevms.feed.sleep import HEADER_BYTES
+from nodevms.feed.trusted_path import Reply, judge
+
+if TYPE_CHECKING:
+    from nodevms.feed.files import FileSystem
+    from nodevms.feed.sleep import FeedFiles
+
+LENGTH_MAX = 2**28
+"""The most blocks of a feed that is followed: its bitfield then spans 112 MiB."""
+BYTE_LENGTH_MAX = 2**43
+_NODES_KEPT_MAX = 8192
+
+
+class PartialFeed:
+    """What we have of a feed, opened for putting more into it. The caller holds a lock on it.
+
+    Made by :meth:`create` and :meth:`open`; a context manager that closes it. It is also the
+    ``HeldTree`` of :mod:`nodevms.feed.trusted_path`.
+    """
+
+    def __init__(self, files: FeedFiles, key: bytes) -> None:
+        """Use :meth:`create` or :meth:`open` instead."""
+        if files.bitfield is None:
+            raise TypeError("a feed with holes is opened for writing")
+        self._files = files
+        self._file = files.bitfield
+        self._key = key
+        self._bits = HoledBitfield(self._file)
+        self._nodes: dict[int, Node] = {}
+        self._next = (0, 0)
+        self._lock = RLock()
+        self._flushing = Lock()
+        self._poisoned = False
+        self._grown: list[Callable[[], None]] = []
+        self._head = self._flushed_head = mend(files, self._bits, self._file, key)
+
+    @classmethod
+    def create(
+        cls, directory: Path, prefix: str, key: bytes, *, files: FileSystem | None = None
+    ) -> PartialFeed:
+        """Make the files of a feed of which nothing is there yet, synced, and open it.
+
+        Args:
+            directory: Where the files go; made private to the user if it is not there.
+            prefix: What their names begin with, for example ``metadata.``.
+            key: The feed's public key, 32 bytes.
+            files: The file system; that of the operating system by default.
+
+        Raises:
+            StorageError: A feed is there already (code ``feed-exists``), or the disk failed.
+        """
+        return cls(create_files(files or OSFiles(), directory, prefix, key), key)
+
+    @classmethod
+    def open(
+        cls, directory: Path, prefix: str, key: bytes, *, files: FileSystem | None = None
+    ) -> PartialFeed:
+        """Open a feed and mend what a crash left of its bits.
+
+        Args:
+            directory: Where the files are.
+            prefix: What their names begin with.
+            key: The feed's public key, 32 bytes.
+            files: The file system; that of the operating system by default.
+
+        Raises:
+            StorageError: There is none (code ``feed-missing``), it has another key
+                (``feed-other-key``), it cannot be read, or it is damaged (``feed-damaged``).
+        """
+        opened = open_foreign(files or OSFiles(), directory, prefix, key)
+        try:
+            return cls(opened, key)
+        except BaseException:
+            opened.close()
+            raise
+
+    @property
+    def key(self) -> bytes:
+        """The 32-byte public key."""
+        return self._key
+
+    @property
+    def discovery_key(self) -> bytes:
+        """The 32 bytes that name the feed without giving its key away."""
+        return keys.discovery_key(self._key)
+
+    @property
+    def length(self) -> int:
+        """Number of blocks under the longest head that was proved, flushed or not."""
+        return self._head.length
+
+    @property
+    def byte_length(self) -> int:
+        """Bytes of all these blocks, those that are missing included."""
+        return self._head.byte_length
+
+    def head(self) -> Head:
+        """Return the longest head that is flushed: one that a crash does not take away."""
+        return self._flushed_head
+
+    def newest_head(self) -> Head:
+        """Return the longest head that was proved, flushed or not."""
+        return self._head
+
+    def has(self, index: int) -> bool:
+        """Tell whether a block is there."""
+        with self._lock:
+            return 0 <= index < self._head.length and self._bits.has_block(index)
+
+    def have_bitmap(self, start: int, end: int) -> bytes:
+        """Return which blocks are there, a bit each, the first in a byte's highest bit.
+
+        Args:
+            start: A multiple of 8.
+            end: One past the last block; what lies after the feed is left out.
+        """
+        with self._lock:
+            return self._bits.have(start, min(end, self._head.length))
+
+    def missing(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """Yield the runs of missing blocks below ``end``, as (first, one past the last)."""
+        known_end = min(end, self._head.length)
+        at = start
+        while at < end:
+            with self._lock:  # one run at a time, because the caller may put in between
+                run = next(self._bits.missing(at, known_end), None) if at < known_end else None
+            if run is None:
+                if known_end < end:
+                    yield max(at, known_end), end
+                return
+            if run[1] == known_end < end:
+                yield run[0], end
+                return
+            yield run
+            at = run[1]
+
+    def holds(self, index: int) -> bool:
+        """Tell whether a node of the tree is there."""
+        with self._lock:
+            return flat_tree.span(index)[1] <= self._head.length and self._bits.holds(index)
+
+    def node(self, index: int) -> Node:
+        """Return a node of the tree.
+
+        Raises:
+            NoBlockError: It is not there.
+            StorageError: The file does not have it, against the bitfield (``feed-damaged``).
+        """
+        with self._lock:
+            node = self._nodes.get(index)
+            if node is not None:
+                return node
+            if not self.holds(index):
+                raise NoBlockError(f"Node {index} of the tree is not there.")
+            node = self._files.node(index)
+            if node is None:
+                raise FeedDamagedError(f"{self._files.tree.path} lacks node {index}.")
+            self._remember((node,))
+            return node
+
+    def digest(self, index: int) -> int:
+        """Return what to say in ``Request.nodes`` when this block is asked for."""
+        with self._lock:
+            return make_digest(index, self._head.length, self.holds)
+
+    def proof(self, index: int, digest: int = 0) -> Proof:
+        """Return the proof of block ``index`` under the newest head.
+
+        Args:
+            index: A block whose leaf is there (with the block itself it always is).
+            digest: What the asker has; see :mod:`nodevms.feed.digest`.
+
+        Raises:
+            NoBlockError: The leaf is not there.
+        """
+        with self._lock:
+            if index < 0 or not self.holds(2 * index):
+                raise NoBlockError(f"The hash of block {index} is not there.")
+            indexes, signed = lacking(index, self._head.length, digest, self.holds)
+            nodes = tuple(self.node(at) for at in indexes)
+            return Proof(nodes, self._head.signature if signed else b"")
+
+    def get(self, index: int) -> bytes:
+        """Return a block, checked against its leaf.
+
+        A block that turns out to be another on the disk is not there any more: where data are
+        mapped on files that people edit, that is no damage.
+
+        Raises:
+            NoBlockError: It is not there.
+            StorageError: It cannot be read.
+        """
+        with self._lock:
+            if not self.has(index):
+                raise NoBlockError(f"Block {index} is not there.")
+            leaf = self.node(2 * index)
+            offset = self.byte_offset(index)
+        # Never read more than there is; a last block that is empty may stand after the file's end.
+        if not leaf.size or offset + leaf.size <= self._files.data.size():
+            block = self._files.data.read(offset, leaf.size) if leaf.size else b""
+            if leaf_hash(block) == leaf.hash:
+                return block
+        with self._lock:
+            self._bits.set_block(index, there=False)
+        raise NoBlockError(f"Block {index} is not there any more: its bytes are others now.")
+
+    def byte_offset(self, index: int) -> int:
+        """Return where a block stands, or would stand, in the data file.
+
+        Raises:
+            NoBlockError: The nodes left of it that give the sizes are not there. They are for
+                every block that is there.
+        """
+        with self._lock:
+            if self._next[0] == index:
+                return self._next[1]
+            return sum(self.node(root).size for root in flat_tree.full_roots(index))
+
+    def put(
+        self, index: int, value: bytes | None, nodes: Iterable[Node], signature: bytes = b""
+    ) -> None:
+        """Check what a peer sent for a block, and store it if it belongs to the feed.
+
+        Nothing is stored when it does not. Without a value only nodes and head are stored.
+
+        Args:
+            index: Number of the block.
+            value: Its bytes, or None.
+            nodes: As in the wire's ``Data``.
+            signature: As in the wire's ``Data``, or empty.
+
+        Raises:
+            ForkError: The feed's key signed another history than the one that we hold.
+            FeedUnprovedError: It leads to a head that cannot be compared with ours.
+            FeedFalseError: It does not belong to the feed, or is not complete.
+            StorageError: Writing failed. The feed refuses everything until it is opened again.
+        """
+        reply = Reply(index, value, tuple(nodes), signature)
+        with self._lock:
+            self._refuse_when_poisoned()
+            verdict = judge(self._key, self._head, self, reply)
+            head = verdict.head
+            if head and (head.length > LENGTH_MAX or head.byte_length > BYTE_LENGTH_MAX):
+                raise FeedUnprovedError(
+                    f"The feed says that it has {head.length} blocks of together "
+                    f"{head.byte_length} bytes, more than we follow.",
+                    length=head.length,
+                    code="feed-too-long",
+                )
+            try:
+                self._store(reply, verdict.nodes, head)
+            except BaseException:
+                self._poisoned = True
+                raise
+
+    def flush(self) -> None:
+        """Put everything that is there on the disk. Calls those who follow the feed's growth.
+
+        Raises:
+            StorageError: Syncing failed. The feed refuses everything until it is opened again.
+        """
+        with self._flushing:
+            with self._lock:
+                self._refuse_when_poisoned()
+                pages, head = self._bits.take_changed(), self._head
+            try:
+                if pages or head is not self._flushed_head:
+                    self._sync(pages)
+            except BaseException:
+                self._poisoned = True
+                raise
+            with self._lock:
+                self._bits.written()
+                self._flushed_head = head
+        if pages:
+            for callback in tuple(self._grown):
+                callback()
+
+    def on_growth(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call back, from the flushing thread, whenever a flush put more on the disk.
+
+        Returns:
+            A function that ends it.
+        """
+        self._grown.append(callback)
+
+        def unsubscribe() -> None:
+            if callback in self._grown:
+                self._grown.remove(callback)
+
+        return unsubscribe
+
+    def close(self) -> None:
+        """Close the files. What is not flushed is lost."""
+        self._poisoned = True
+        self._files.close()
+
+    def __enter__(self) -> PartialFeed:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _store(self, reply: Reply, nodes: tuple[Node, ...], head: Head | None) -> None:
+        self._remember(nodes)
+        if head is not None:
+            self._files.signatures.write(
+                HEADER_BYTES + SIGNATURE_BYTES * (head.length - 1), head.signature
+            )
+            self._head = head
+        ordered = sorted(nodes, key=lambda node: node.index)
+        for first, stored in _runs(ordered):
+            self._files.tree.write(HEADER_BYTES + NODE_BYTES * first, stored)
+        for node in ordered:
+            self._bits.set_node(node.index)
+        if reply.value is not None:
+            offset = self.byte_offset(reply.index)
+            if reply.value:
+                self._files.data.write(offset, reply.value)
+            self._bits.set_block(reply.index)
+            self._next = (reply.index + 1, offset + len(reply.value))
+
+    def _sync(self, pages: dict[int, bytes]) -> None:
+        for file in (self._files.data, self._files.tree, self._files.signatures):
+            file.sync()
+        for number, page in pages.items():
+            self._file.write(HEADER_BYTES + PAGE_BYTES * number, page)
+        self._file.sync()
+
+    def _remember(self, nodes: Iterable[Node]) -> None:
+        if len(self._nodes) > _NODES_KEPT_MAX:
+            self._nodes.clear()
+        for node in nodes:
+            self._nodes[node.index] = node
+
+    def _refuse_when_poisoned(self) -> None:
+        if self._poisoned:
+            raise StorageError(
+                "The feed is closed, or a write to it failed: open it again.", code="feed-closed"
+            )
+
+
+def _runs(ordered: list[Node]) -> Iterator[tuple[int, bytes]]:
+    """Yield (index of the first, stored bytes) of each run of neighbouring nodes."""
+    start = 0
+    for at in range(1, len(ordered) + 1):
+        if at == len(ordered) or ordered[at].index != ordered[at - 1].index + 1:
+            yield ordered[start].index, b"".join(node.stored() for node in ordered[start:at])
+            start = at
