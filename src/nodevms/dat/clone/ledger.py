@@ -115,9 +115,14 @@ class Ledger:
         )
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Let all that the block writes be there together, or nothing of it."""
+    def transaction(self, *, durable: bool = False) -> Iterator[None]:
+        """Let all that the block writes be there together, or nothing of it.
+
+        Args:
+            durable: And let not even a power cut take it away.
+        """
         with self._lock:
+            self.rows(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             self.rows("BEGIN IMMEDIATE")
             try:
                 yield

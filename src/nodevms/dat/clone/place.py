@@ -133,6 +133,8 @@ def _refuse_other_things(path: Path) -> None:
         return
     if not names or os.path.lexists(path / OWN_FOLDER / LEDGER):
         return
+    if names == [OWN_FOLDER] and set(os.listdir(path / OWN_FOLDER)) <= {_PARTS}:
+        return  # begun, and ended before the record was made
     if OWN_FOLDER in names and (path / OWN_FOLDER / "metadata.key").exists():
         raise UsageError(
             f"{path} is a folder of the dat program.",

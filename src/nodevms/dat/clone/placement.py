@@ -84,7 +84,7 @@ class Placement:
             StorageError: One cannot be moved.
         """
         moves = [(name, self._dressed(wanted, name)) for wanted, name in files]
-        with self._ledger.transaction():
+        with self._ledger.transaction(durable=True):
             for _, held in moves:
                 self._ledger.insert("placing", held)
         for name, held in moves:
@@ -130,7 +130,12 @@ class Placement:
 
         A file that somebody changed and a folder that is not empty stay.
         """
+        removed = self._remove(held, changed=changed)
+        # Afterwards: what is gone and still recorded is seen to be gone the next time.
         self._ledger.rows("DELETE FROM held WHERE path = ?", (held.path,))
+        return removed
+
+    def _remove(self, held: Held, *, changed: bool) -> bool:
         if held.range is None:
             return self._folder.remove_folder(held.names)
         self._lost(held)
