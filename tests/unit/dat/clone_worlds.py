@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from nodevms.archive import DriveWriter, TreeScan
@@ -116,6 +117,11 @@ class Arrived:
 
     def byte_offset(self, index: int) -> int:
         return self.source.byte_offset(index)
+
+    def missing(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        for index in range(start, end):
+            if index not in self.here:
+                yield index, index + 1
 
     def forget(self, start: int, end: int) -> None:
         self.here.difference_update(range(start, end))

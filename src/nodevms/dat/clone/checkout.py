@@ -36,8 +36,8 @@ class ContentFeed(Protocol):
         """Return a block that is here.
 
         Raises:
-            LocalProtocolError: It is not here.
-            StorageError: The file that has it was changed.
+            LocalProtocolError: It is not here, or its file was changed.
+            StorageError: It cannot be read.
         """
 
     def leaf(self, index: int, /) -> Node | None:
@@ -45,6 +45,9 @@ class ContentFeed(Protocol):
 
     def byte_offset(self, index: int, /) -> int:
         """Return the bytes before a block that is here, or before the one after such a block."""
+
+    def missing(self, start: int, end: int, /) -> Iterator[tuple[int, int]]:
+        """Yield the runs of missing blocks, as (first, one past the last)."""
 
     def forget(self, start: int, end: int, /) -> None:
         """Take blocks for missing from now on."""
@@ -181,6 +184,33 @@ class Checkout:
             self._result.downloaded += place.size
         self._finish(ranges)
 
+    def may_be_true(self, place: Range) -> bool:
+        """Tell whether all blocks of a content that are here are where the drive says."""
+        missing = next(iter(self._content.missing(place.block, place.end)), (place.end, place.end))
+        first = place.block if missing[0] > place.block else missing[1]
+        if first >= place.end:
+            return True
+        last = self._last(place)
+        leaf = self._content.leaf(last)
+        start, end = self._content.byte_offset(first), self._content.byte_offset(last)
+        end += leaf.size if leaf is not None else 0
+        stated_end = place.byte_offset + place.size
+        return (
+            start == place.byte_offset if first == place.block else start > place.byte_offset
+        ) and (end == stated_end if last == place.end - 1 else end < stated_end)
+
+    def skip(self, place: Range, reason: str, *, false: bool) -> None:
+        """Want the files with this content no more.
+
+        Args:
+            place: The content.
+            reason: Why, for people.
+            false: The drive contradicts itself there.
+        """
+        drop_range(self._ledger, place, reason, false=false)
+        self._place.parts.remove(str(place.block))
+        self._content.forget(place.block, place.end)
+
     def complete(self) -> Result:
         """Say that the folder has the version; return what came of it.
 
@@ -199,10 +229,8 @@ class Checkout:
     def _finish(self, ranges: Iterable[Range]) -> None:
         files: list[tuple[Wanted, str]] = []
         for place in ranges:
-            if not self._is_where_it_says(place):
-                drop_range(self._ledger, place, "its content is not where its stat says it is")
-                self._place.parts.remove(str(place.block))
-                self._content.forget(place.block, place.end)
+            if not self.may_be_true(place):
+                self.skip(place, "its content is not where its stat says it is", false=True)
                 continue
             first, *others = self._ledger.wanted(
                 f"needed = 1 AND {OF_RANGE} ORDER BY path",
@@ -216,10 +244,13 @@ class Checkout:
         self._placement.place(files)
         self._result.written += len(files)
 
-    def _is_where_it_says(self, place: Range) -> bool:
-        start = self._content.byte_offset(place.block)
-        size = self._content.byte_offset(place.end) - start
-        return (start, size) == (place.byte_offset, place.size)
+    def _last(self, place: Range) -> int:
+        """Return the last block of a range that is here."""
+        missing = list(self._content.missing(place.block, place.end))
+        end = place.end
+        while missing and missing[-1][1] == end:
+            end = missing.pop()[0]
+        return end - 1
 
     def _put_aside(self, before: Names, after: Names) -> None:
         self._result.kept["/".join(before)] = "/".join(after)

@@ -41,6 +41,8 @@ class ContentData:
         self._ledger = ledger
         self._parts = parts
         self._folder = folder
+        self.dropped_bytes = 0
+        """Bytes that came and belong to no wanted file: some stat is false."""
 
     def read_at(self, offset: int, size: int) -> bytes:
         """See :class:`RandomAccessFile`; what is nowhere reads as the file's end."""
@@ -63,9 +65,9 @@ class ContentData:
                     " AND byte_offset > ?",
                     (offset + at,),
                 )
-                if not following:
-                    return
-                at = following - offset
+                following = min(following - offset if following else len(data), len(data))
+                self.dropped_bytes += following - at
+                at = following
                 continue
             start, block, end = place
             piece = data[at : at + end - (offset + at)]

@@ -147,12 +147,19 @@ class Listing:
         drop_range(self._ledger, Range(*place), reason)
 
 
-def drop_range(ledger: Ledger, place: Range, reason: str) -> None:
-    """Want no file with this content any more: the drive contradicts itself there."""
+def drop_range(ledger: Ledger, place: Range, reason: str, *, false: bool = True) -> None:
+    """Want no file with this content any more.
+
+    Args:
+        ledger: The clone's record.
+        place: The content.
+        reason: Why, for people.
+        false: The drive contradicts itself there.
+    """
     numbers = (place.byte_offset, place.block, place.blocks, place.size)
     ledger.rows(
-        f"INSERT OR REPLACE INTO skipped SELECT path, ?, 1 FROM wanted WHERE {OF_RANGE}",  # noqa: S608
-        (reason, *numbers),
+        f"INSERT OR REPLACE INTO skipped SELECT path, ?, ? FROM wanted WHERE {OF_RANGE}",  # noqa: S608
+        (reason, false, *numbers),
     )
     ledger.rows(f"DELETE FROM wanted WHERE {OF_RANGE}", numbers)  # noqa: S608
 
