@@ -1,5 +1,6 @@
 """The peer-to-peer side: the Dat wire, replication of feeds, discovery and the swarm."""
 
+from nodevms.dat.downloader import Downloader, DownloadLimits, Progress
 from nodevms.dat.feeds import Download, DownloadPeer
 from nodevms.dat.limits import Limits
 from nodevms.dat.link import Address
@@ -14,10 +15,13 @@ __all__ = [
     "PORT",
     "Address",
     "Download",
+    "DownloadLimits",
     "DownloadPeer",
+    "Downloader",
     "Limits",
     "Network",
     "Peer",
+    "Progress",
     "PublishedFeed",
     "SharedFeed",
     "Swarm",
