@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from nodevms.dat.discovery import Found, Way
     from nodevms.dat.feeds import Download
     from nodevms.dat.link import Address
+    from nodevms.dat.peers import Peer
     from nodevms.dat.shared_feed import SharedFeed
-    from nodevms.dat.swarm import Peer, Swarm
+    from nodevms.dat.swarm import Swarm
 
 logger = logging.getLogger("nodevms.dat")
 

@@ -30,6 +30,7 @@ from nodevms.feed.mending import mend
 from nodevms.feed.merkle import NODE_BYTES, Node, leaf_hash
 from nodevms.feed.opening import create_files, open_foreign
 from nodevms.feed.proofs import Proof
+from nodevms.feed.seeking import seek
 from nodevms.feed.sleep import HEADER_BYTES
 from nodevms.feed.trusted_path import Reply, judge
 
@@ -247,6 +248,14 @@ class PartialFeed:
             if self._next[0] == index:
                 return self._next[1]
             return sum(self.node(root).size for root in flat_tree.full_roots(index))
+
+    def seek(self, offset: int) -> int | None:
+        """Return the block that holds this byte of the feed, or None if that is not known."""
+        with self._lock:
+            try:
+                return seek(self._head.roots, offset, self.node)
+            except NoBlockError:
+                return None
 
     def put(
         self, index: int, value: bytes | None, nodes: Iterable[Node], signature: bytes = b""

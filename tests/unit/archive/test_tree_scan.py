@@ -90,8 +90,7 @@ def test_a_scan_can_be_ended_between_two_folders() -> None:
     left = list(range(20))
     found = []
     with pytest.raises(IndexError):
-        for node in TreeScan(Full(world.metadata), 50).advance(lambda: left.pop() and None):
-            found.append(node)  # noqa: PERF402
+        found.extend(TreeScan(Full(world.metadata), 50).advance(lambda: left.pop() and None))
     assert 0 < len(found) < 20
     assert len(read_all(world.drive())) == 50
 
