@@ -11,6 +11,7 @@ from nodevms.feed.errors import (
 )
 from nodevms.feed.feed import BATCH_BLOCKS_MAX, BATCH_BYTES_MAX, BLOCK_BYTES_MAX, Feed
 from nodevms.feed.files import FileSystem, OSFiles, RandomAccessFile, open_plain, read_start
+from nodevms.feed.fork_files import keep_evidence, read_evidence
 from nodevms.feed.forks import ForkEvidence
 from nodevms.feed.heads import EMPTY_HEAD, ForkError, Head, check_extends, verify_head
 from nodevms.feed.journal import Journal
@@ -46,8 +47,10 @@ __all__ = [
     "check_extends",
     "dat_url",
     "discovery_key",
+    "keep_evidence",
     "open_plain",
     "parse_dat_url",
+    "read_evidence",
     "read_start",
     "root_hash",
     "verify_head",
