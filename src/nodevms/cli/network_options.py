@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from nodevms.errors import CouldNotCheckError
+
 if TYPE_CHECKING:
-    from nodevms.dat import Address
+    from nodevms.dat import Address, Network
     from nodevms.dat.discovery import Found, Way
 
-ANYWHERE: Final = "0.0.0.0"  # noqa: S104 - only where the user lets others read
+ANYWHERE: Final = "0.0.0.0"  # noqa: S104 - whoever finds us must reach us; what is shared is public
 PORT: Final = 3282
 
 _HOST_PORT: Final = re.compile(r"(?:\[([0-9a-fA-F:.%]+)\]|([^\s\[\]:/]+)):(\d{1,5})")
@@ -36,16 +40,60 @@ class NetworkWish:
     dht: bool
     bootstrap: tuple[str, ...]
 
-    def ways(self) -> Iterator[Callable[[Found], Way]]:
-        """Yield what makes each way of finding peers.
+    def network(self, port: int = 0) -> Network:
+        """Return the network, not started.
+
+        Args:
+            port: To listen on, if it is free; any free one if not.
 
         Raises:
-            UsageError: The DHT is wanted and is not installed.
+            UsageError: The address of a node of the DHT is none.
         """
-        from nodevms.dat.discovery import MulticastDiscovery
+        from nodevms.dat import Network, Swarm
+
+        network = Network(Swarm(host=ANYWHERE, port=port), list(self._ways()))
+        for address in self.peers:
+            network.always_ask(address)
+        return network
+
+    def _ways(self) -> Iterator[Callable[[Found], Way]]:
+        from nodevms.dat.discovery import (
+            PUBLIC_BOOTSTRAP,
+            MainlineDht,
+            MulticastDiscovery,
+            NodeAddress,
+        )
 
         if self.swarm:
             yield MulticastDiscovery
+        if self.dht:
+            nodes = [NodeAddress.parse(text) for text in self.bootstrap]
+            yield partial(MainlineDht, bootstrap=nodes or PUBLIC_BOOTSTRAP)
+
+
+@asynccontextmanager
+async def joined(wish: NetworkWish, port: int = 0) -> AsyncIterator[Network]:
+    """Join the network, and leave it at the end.
+
+    Args:
+        wish: What the user wants of it.
+        port: To listen on, if it is free; any free one if not.
+
+    Raises:
+        UsageError: The DHT cannot be had.
+        CouldNotCheckError: It is not possible to listen.
+    """
+    network = wish.network(port)
+    try:
+        await network.start()
+    except OSError as error:
+        raise CouldNotCheckError(
+            f"the Dat network cannot be joined: {error.strerror or error}", code="network"
+        ) from error
+    try:
+        yield network
+    finally:
+        await network.stop()
 
 
 class PeerAddress(click.ParamType[Any]):
@@ -88,6 +136,15 @@ def network_options(function: F) -> F:
     return called  # type: ignore[return-value]
 
 
+dht_options: Final = (
+    click.option("--dht", is_flag=True, help="Look for peers in the BitTorrent DHT, too."),
+    click.option(
+        "--bootstrap",
+        multiple=True,
+        metavar="HOST:PORT",
+        help="A node of the DHT to begin with; may be given more than once.",
+    ),
+)
 _OPTIONS: Final = (
     click.option(
         "--peer",
@@ -104,11 +161,5 @@ _OPTIONS: Final = (
         envvar="NODEVMS_SWARM",
         help="Look for peers on this computer and in the local network.",
     ),
-    click.option("--dht", is_flag=True, help="Look for peers in the BitTorrent DHT, too."),
-    click.option(
-        "--bootstrap",
-        multiple=True,
-        metavar="HOST:PORT",
-        help="A node of the DHT to begin with; may be given more than once.",
-    ),
+    *dht_options,
 )
