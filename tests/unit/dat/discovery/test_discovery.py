@@ -148,12 +148,17 @@ async def test_a_link_hears_the_group_alone_and_only_programs_that_have_its_port
 
     mark = secrets.token_bytes(32)
     link = await Link.open(interface, receive, lambda *_: None)
-    other = await Link.open(interface, lambda *_: None, lambda *_: None)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+    other = await Link.open(interface, receive, lambda *_: None)
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as direct,
+    ):
         here = socket.inet_aton("127.0.0.1")
         stranger.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, here)
         stranger.sendto(b"from another port" + mark, ("224.0.0.251", 5353))
-        stranger.sendto(b"to this program" + mark, ("127.0.0.1", 5353))
+        direct.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        direct.bind(("127.0.0.2", 5353))
+        direct.sendto(b"to this program alone" + mark, ("127.0.0.1", 5353))
     other.send(b"as it should be" + mark)
     try:
         async with asyncio.timeout(20):
