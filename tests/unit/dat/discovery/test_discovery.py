@@ -138,13 +138,12 @@ async def test_interfaces_that_fail_are_skipped_and_those_that_come_later_are_jo
 
 
 async def test_a_link_hears_the_group_alone_and_only_programs_that_have_its_port() -> None:
-    heard: asyncio.Queue[bytes] = asyncio.Queue()
+    heard: asyncio.Queue[tuple[bytes, str]] = asyncio.Queue()
     (interface,) = loopback()
 
     def receive(_interface: Interface, packet: bytes, sender: str) -> None:
         if packet.endswith(mark):
-            assert sender == "127.0.0.1"
-            heard.put_nowait(packet)
+            heard.put_nowait((packet, sender))
 
     mark = secrets.token_bytes(32)
     link = await Link.open(interface, receive, lambda *_: None)
@@ -162,7 +161,7 @@ async def test_a_link_hears_the_group_alone_and_only_programs_that_have_its_port
     other.send(b"as it should be" + mark)
     try:
         async with asyncio.timeout(20):
-            assert await heard.get() == b"as it should be" + mark
+            assert await heard.get() == (b"as it should be" + mark, "127.0.0.1")
     finally:
         link.close()
         other.close()
