@@ -138,26 +138,31 @@ async def test_interfaces_that_fail_are_skipped_and_those_that_come_later_are_jo
 
 
 async def test_a_link_hears_the_group_alone_and_only_programs_that_have_its_port() -> None:
-    heard: asyncio.Queue[bytes] = asyncio.Queue()
+    heard: asyncio.Queue[tuple[bytes, str]] = asyncio.Queue()
     (interface,) = loopback()
 
     def receive(_interface: Interface, packet: bytes, sender: str) -> None:
         if packet.endswith(mark):
-            assert sender == "127.0.0.1"
-            heard.put_nowait(packet)
+            heard.put_nowait((packet, sender))
 
     mark = secrets.token_bytes(32)
     link = await Link.open(interface, receive, lambda *_: None)
-    other = await Link.open(interface, lambda *_: None, lambda *_: None)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+    other = await Link.open(interface, receive, lambda *_: None)
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as direct,
+    ):
         here = socket.inet_aton("127.0.0.1")
         stranger.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, here)
         stranger.sendto(b"from another port" + mark, ("224.0.0.251", 5353))
-        stranger.sendto(b"to this program" + mark, ("127.0.0.1", 5353))
+        direct.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        direct.bind(("127.0.0.2", 5353))
+        direct.sendto(b"to this program alone" + mark, ("127.0.0.1", 5353))
     other.send(b"as it should be" + mark)
     try:
         async with asyncio.timeout(20):
-            assert await heard.get() == b"as it should be" + mark
+            for _ in range(2):  # both links hear it, and nothing before it
+                assert await heard.get() == (b"as it should be" + mark, "127.0.0.1")
     finally:
         link.close()
         other.close()
