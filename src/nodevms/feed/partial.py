@@ -29,7 +29,7 @@ from nodevms.feed.merkle import NODE_BYTES, Node
 from nodevms.feed.opening import create_files, open_foreign
 from nodevms.feed.partial_reader import PartialReader
 from nodevms.feed.sleep import HEADER_BYTES
-from nodevms.feed.trusted_path import Reply, judge
+from nodevms.feed.trusted_path import Reply, compare, judge
 
 if TYPE_CHECKING:
     from nodevms.feed.files import FileSystem
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 LENGTH_MAX = 2**28
 """The most blocks of a feed that is followed: its bitfield then spans 112 MiB."""
 BYTE_LENGTH_MAX = 2**43
+_BLOCK_COST = 256
 
 
 class PartialFeed(PartialReader):
@@ -56,6 +57,8 @@ class PartialFeed(PartialReader):
         self._flushing = Lock()
         self._poisoned = False
         self._grown: list[Callable[[], None]] = []
+        self.unflushed_bytes = 0
+        """Bytes put since the last flush began, 256 added for each block."""
 
     @classmethod
     def create(
@@ -134,6 +137,28 @@ class PartialFeed(PartialReader):
                 self._poisoned = True
                 raise
 
+    def compare(self, index: int, nodes: Iterable[Node], signature: bytes) -> Head:
+        """Compare a peer's head with ours, by the full proof of its block without the block.
+
+        Nothing is stored.
+
+        Args:
+            index: Number of the block. To see any fork it is that of ours that comes next when the
+                peer has more than we, else the peer's last.
+            nodes: The block's own node, then those of its full proof.
+            signature: The 64 bytes that cover the roots.
+
+        Returns:
+            The peer's head: signed, and not known to contradict ours.
+
+        Raises:
+            ForkError: It contradicts ours.
+            FeedFalseError: The proof is wrong or not complete.
+        """
+        with self._lock:
+            reply = Reply(index, None, tuple(nodes), signature)
+            return compare(self._key, self._head, self, reply)
+
     def flush(self) -> None:
         """Put everything that is there on the disk. Calls those who follow the feed's growth.
 
@@ -144,6 +169,7 @@ class PartialFeed(PartialReader):
             with self._lock:
                 self._refuse_when_poisoned()
                 pages, head = self._bits.take_changed(), self._head
+                self.unflushed_bytes = 0
             try:
                 if pages or head is not self._flushed_head:
                     self._sync(pages)
@@ -216,6 +242,7 @@ class PartialFeed(PartialReader):
             if reply.value:
                 self._files.data.write(offset, reply.value)
             self._bits.set_block(reply.index)
+            self.unflushed_bytes += len(reply.value) + _BLOCK_COST
             self._next = (reply.index + 1, offset + len(reply.value))
 
     def _sync(self, pages: dict[int, bytes]) -> None:

@@ -77,10 +77,11 @@ class PartialReader:
 
         Args:
             start: A multiple of 8.
-            end: One past the last block; what lies after the feed is left out.
+            end: One past the last block; there are none after the feed's end.
         """
         with self._lock:
-            return self._bits.have(start, min(end, self._head.length))
+            have = self._bits.have(start, min(end, self._head.length))
+        return have.ljust(-(-(end - start) // 8), b"\x00")
 
     def missing(self, start: int, end: int) -> Iterator[tuple[int, int]]:
         """Yield the runs of missing blocks below ``end``, as (first, one past the last)."""
@@ -169,6 +170,14 @@ class PartialReader:
             self._bits.set_block(index, there=False)
         raise NoBlockError(f"Block {index} is not there any more: its bytes are others now.")
 
+    def seek(self, offset: int) -> int | None:
+        """Return the block that holds this byte of the feed, or None if that is not known."""
+        with self._lock:
+            try:
+                return seek(self._head.roots, offset, self.node)
+            except NoBlockError:
+                return None
+
     def byte_offset(self, index: int) -> int:
         """Return where a block stands, or would stand, in the data file.
 
@@ -180,14 +189,6 @@ class PartialReader:
             if self._next[0] == index:
                 return self._next[1]
             return sum(self.node(root).size for root in flat_tree.full_roots(index))
-
-    def seek(self, offset: int) -> int | None:
-        """Return the block that holds this byte of the feed, or None if that is not known."""
-        with self._lock:
-            try:
-                return seek(self._head.roots, offset, self.node)
-            except NoBlockError:
-                return None
 
     def _remember(self, nodes: Iterable[Node]) -> None:
         if len(self._nodes) > _NODES_KEPT_MAX:

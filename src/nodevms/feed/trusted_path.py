@@ -184,17 +184,43 @@ def _check_extends(key: bytes, head: Head, tree: HeldTree, way: _Way, new: Head)
     )
 
 
-def _accuse(key: bytes, head: Head, tree: HeldTree, reply: Reply) -> Verdict:
-    """Judge a reply that contradicts a node that we hold, by its own nodes alone."""
+def compare(key: bytes, head: Head, tree: HeldTree, reply: Reply) -> Head:
+    """Compare the head that a full proof leads to with ours, by the proof's own nodes alone.
+
+    Other than :func:`judge`, this sees a fork also where the block itself is the same in both
+    histories.
+
+    Returns:
+        The signed head. It does not contradict ours as far as the nodes on both sides tell.
+
+    Raises:
+        ForkError: It contradicts ours; with evidence.
+        FeedFalseError: The proof is wrong, or not complete (code ``feed-path``).
+    """
+    check_bounds(reply.index, reply.nodes)
     way = _Way(reply)
     while way.up(None):
         pass
     new = way.head(None, reply.signature)
     if new is None or not new.signature:
-        raise _false(reply, "its nodes contradict those that we hold", "feed-path")
+        raise _false(reply, "its nodes do not lead to a signed head", "feed-path")
     _check_signed(key, new, reply)
-    longer_nodes = way.seen.get if new.length > head.length else _held(tree)
-    raise accuse(key, head, new, longer_nodes)
+    if new.length == head.length:
+        if new.root_hash != head.root_hash:
+            raise accuse(key, head, new, _held(tree))
+        return new
+    shorter, at = (head, way.seen.get) if new.length > head.length else (new, _held(tree))
+    for root in shorter.roots:
+        node = at(root.index)
+        if node is not None and node.hash != root.hash:
+            raise accuse(key, head, new, at)
+    return new
+
+
+def _accuse(key: bytes, head: Head, tree: HeldTree, reply: Reply) -> Verdict:
+    """Judge a reply that contradicts a node that we hold."""
+    compare(key, head, tree, reply)
+    raise _false(reply, "its nodes contradict those that we hold", "feed-path")
 
 
 def _held(tree: HeldTree) -> Callable[[int], Node | None]:

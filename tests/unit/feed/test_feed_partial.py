@@ -84,7 +84,7 @@ def test_any_order_gives_the_blocks_and_the_nodes_to_prove_them(data: st.DataObj
         assert [partial.get(at) for at in taken] == [feed.get(at) for at in taken]
         for at in taken:
             assert partial.proof(at) == feed.proof(at)
-    bitmap = partial.have_bitmap(0, 10**15)
+    bitmap = partial.have_bitmap(0, 1000)
     bits = [bool(bitmap[at >> 3] & 128 >> (at & 7)) for at in range(length)]
     assert bits == [partial.has(at) for at in range(length)]
 
@@ -475,3 +475,43 @@ def test_growth_is_told_when_it_is_on_the_disk() -> None:
     fetch(partial, feed, 4)
     partial.flush()
     assert told == [9]
+
+
+def test_bytes_are_found_where_the_sizes_are_known() -> None:
+    blocks = blocks_of(21)
+    feed, partial = source(blocks), empty()
+    fetch(partial, feed, 9)
+    ends = [sum(map(len, blocks[: index + 1])) for index in range(21)]
+    for offset in (ends[8], ends[9] - 1):
+        assert partial.seek(offset) == 9
+    assert partial.seek(0) is None
+    for index in range(21):
+        fetch(partial, feed, index)
+    for offset in range(ends[-1]):
+        assert partial.seek(offset) == next(at for at in range(21) if offset < ends[at])
+    assert partial.seek(ends[-1]) is None
+
+
+def test_heads_are_compared_also_where_the_last_block_is_the_same() -> None:
+    for ours in (5, 9, 13):
+        partial, feed = empty(), source(blocks_of(ours))
+        for index in range(ours):
+            fetch(partial, feed, index)
+        for theirs in (5, 9, 13, 20):
+            asked = min(theirs - 1, ours)
+            for changed in range(min(ours, theirs)):
+                same = source(blocks_of(theirs))
+                proof = same.proof(asked)
+                nodes = (same.node(2 * asked), *proof.nodes)
+                assert partial.compare(asked, nodes, proof.signature) == same.head()
+                with pytest.raises(FeedFalseError):
+                    partial.compare(asked, nodes[:-1], proof.signature)
+                blocks = blocks_of(theirs)
+                blocks[changed] = b"another"
+                fork = source(blocks)
+                proof = fork.proof(asked)
+                nodes = (fork.node(2 * asked), *proof.nodes)
+                with pytest.raises(ForkError) as caught:
+                    partial.compare(asked, nodes, proof.signature)
+                assert caught.value.evidence is not None
+            assert partial.newest_head() == feed.head()
