@@ -11,8 +11,8 @@ from typing import Final
 import click
 
 from nodevms.cli.host_log import HostLog, JsonLines, TextLines
+from nodevms.cli.network_options import NetworkWish, dht_options
 from nodevms.cli.serving import Serving, serve
-from nodevms.cli.sharing import Sharing
 from nodevms.vm.limits import parse_limits
 from nodevms.vm.running import QUEUE_MAX
 from nodevms.vm.script import read_script
@@ -79,6 +79,8 @@ _STANDARD_ERROR: Final = 2
     type=click.IntRange(0, 65535),
     help="Port for the Dat network; another one if it is taken; 0 for any free one.",
 )
+@dht_options[0]
+@dht_options[1]
 @click.option(
     "--log-level",
     default="info",
@@ -106,6 +108,8 @@ def command(
     queue_max: int,
     swarm: bool,
     swarm_port: int,
+    dht: bool,
+    bootstrap: tuple[str, ...],
     log_level: str,
     log_format: str,
 ) -> None:
@@ -134,7 +138,8 @@ def command(
         origins=origins,
         limits=parse_limits(limits),
         queue_max=queue_max,
-        sharing=Sharing(swarm_port) if swarm else None,
+        sharing=NetworkWish((), True, dht, bootstrap) if swarm else None,
+        swarm_port=swarm_port,
     )
     with HostLog(_STANDARD_ERROR) as log:
         log.setFormatter(JsonLines() if log_format == "json" else TextLines())

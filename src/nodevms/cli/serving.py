@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from nodevms.cli.sharing import Sharing, sharing
+from nodevms.cli.network_options import NetworkWish
+from nodevms.cli.sharing import sharing
 from nodevms.errors import NodeVMSError
 from nodevms.vm.limits import Limits
 from nodevms.vm.script import Script
@@ -40,7 +41,8 @@ class Serving:
     origins: tuple[str, ...]
     limits: Limits
     queue_max: int
-    sharing: Sharing | None
+    sharing: NetworkWish | None
+    swarm_port: int
 
 
 Announce: TypeAlias = Callable[[str, Path, str, str], None]
@@ -54,7 +56,7 @@ async def serve(settings: Serving, announce: Announce) -> None:
         NodeVMSError: It could not be started, or it failed for good.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    with sharing(settings.sharing) as watcher:
+    with sharing(settings.sharing, settings.swarm_port) as watcher:
         await _serve(settings, announce, watcher)
 
 

@@ -3,56 +3,42 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from nodevms.errors import NodeVMSError
 
 if TYPE_CHECKING:
+    from nodevms.cli.network_options import NetworkWish
     from nodevms.dat import Network, SwarmThread
-    from nodevms.dat.discovery import Found, Way
     from nodevms.feed import Feed
     from nodevms.vm.feeds_watcher import FeedsWatcher
 
 _LOG: Final = logging.getLogger("nodevms.dat")
-ANYWHERE: Final = "0.0.0.0"  # noqa: S104 - printing a dat:// URL promises this; RPC is elsewhere
-
-
-@dataclass(frozen=True, slots=True)
-class Sharing:
-    """What the operator wants of the network.
-
-    Attributes:
-        port: To listen on, if it is free; any free one if not.
-        dht: Whether to be found in the mainline DHT, too.
-        bootstrap: Nodes of the DHT to begin with, as host:port; the well-known ones if none.
-    """
-
-    port: int
-    dht: bool = False
-    bootstrap: tuple[str, ...] = ()
 
 
 @contextmanager
-def sharing(settings: Sharing | None) -> Iterator[FeedsWatcher]:
+def sharing(wish: NetworkWish | None, port: int) -> Iterator[FeedsWatcher]:
     """Join the network, and yield what shows a backend's feeds there.
 
     A network that cannot be joined is a warning: calls are served all the same.
 
     Args:
-        settings: None not to join.
+        wish: What the operator wants of the network; None not to join.
+        port: To listen on, if it is free; any free one if not.
 
     Raises:
         UsageError: The DHT is wanted and cannot be had.
     """
     from nodevms.vm.feeds_watcher import NobodyWatches
 
-    if settings is None:
+    if wish is None:
         yield NobodyWatches()
         return
-    thread = _thread(settings)
+    from nodevms.dat import SwarmThread
+
+    thread = SwarmThread(wish.network(port))
     try:
         thread.start()
     except OSError as error:
@@ -64,18 +50,6 @@ def sharing(settings: Sharing | None) -> Iterator[FeedsWatcher]:
         yield Shown(thread)
     finally:
         thread.stop()
-
-
-def _thread(settings: Sharing) -> SwarmThread[Network]:
-    from nodevms.dat import Network, Swarm, SwarmThread
-
-    return SwarmThread(Network(Swarm(host=ANYWHERE, port=settings.port), list(_ways(settings))))
-
-
-def _ways(settings: Sharing) -> Iterator[Callable[[Found], Way]]:
-    from nodevms.dat.discovery import MulticastDiscovery
-
-    yield MulticastDiscovery
 
 
 class Shown:

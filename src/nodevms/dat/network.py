@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from nodevms.dat.discovery import Discovery
 from nodevms.feed import discovery_key
 
 if TYPE_CHECKING:
     from nodevms.dat.discovery import Found, Way
     from nodevms.dat.feeds import Download
     from nodevms.dat.link import Address
+    from nodevms.dat.peers import Peer
     from nodevms.dat.shared_feed import SharedFeed
-    from nodevms.dat.swarm import Peer, Swarm
-
-logger = logging.getLogger("nodevms.dat")
+    from nodevms.dat.swarm import Swarm
 
 _QUIET_SECONDS = 0.5
 _LAST_WORDS_SECONDS = 3.0
@@ -41,31 +40,26 @@ class Network:
             ways: Each makes one way of finding peers, told where to report them.
         """
         self.swarm = swarm
-        self._ways = [make(self._found) for make in ways]
-        self._running: list[Way] = []
+        self._discovery = Discovery(swarm.found, ways)
         self._peers: list[Address] = []
 
     async def start(self) -> None:
-        """Listen, and join every way of finding peers; one that fails is logged and left out.
+        """Listen, and join every way of finding peers.
 
         Raises:
             OSError: It is not possible to listen.
+            UsageError: A way of finding peers cannot work on this computer.
         """
         await self.swarm.start()
-        for way in self._ways:
-            try:
-                await way.start()
-            except OSError as error:
-                logger.warning("One way of finding peers does not work: %s", error)
-            else:
-                self._running.append(way)
+        try:
+            await self._discovery.start()
+        except BaseException:
+            await self.swarm.stop()
+            raise
 
     async def stop(self) -> None:
         """End everything."""
-        for way in self._running:
-            with contextlib.suppress(OSError):
-                await way.stop()
-        self._running = []
+        await self._discovery.stop()
         await self.swarm.stop()
 
     @property
@@ -86,8 +80,7 @@ class Network:
         """
         self.swarm.share(feed, drive=drive)
         if self.swarm.port:
-            for way in self._ways:
-                way.announce(discovery_key(feed.key), self.swarm.port)
+            self._discovery.announce(discovery_key(feed.key), self.swarm.port)
 
     def download(self, key: bytes, download: Download) -> None:
         """Find peers of a shared feed, and ask them for what is wanted of it.
@@ -102,21 +95,18 @@ class Network:
         self.swarm.download(key, download)
         for address in self._peers:
             self.swarm.connect(address.host, address.port, key)
-        for way in self._ways:
-            way.lookup(discovery_key(key))
+        self._discovery.lookup(discovery_key(key))
 
     def end_download(self, key: bytes) -> None:
         """Look for a feed no longer; it stays shared."""
         self.swarm.end_download(key)
-        for way in self._ways:
-            way.forget(discovery_key(key))
+        self._discovery.forget(discovery_key(key))
 
     def unshare(self, key: bytes) -> None:
         """Share and download a feed no longer."""
         name = discovery_key(key)
-        for way in self._ways:
-            way.unannounce(name)
-            way.forget(name)
+        self._discovery.unannounce(name)
+        self._discovery.forget(name)
         self.swarm.unshare(key)
 
     async def last_words(self) -> None:
@@ -127,6 +117,3 @@ class Network:
                 while self.peers and (now := sum(peer.sent_bytes for peer in self.peers)) != sent:
                     sent = now
                     await asyncio.sleep(_QUIET_SECONDS)
-
-    def _found(self, name: bytes, host: str, port: int) -> None:
-        self.swarm.found(name, host, port)

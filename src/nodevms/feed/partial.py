@@ -183,6 +183,23 @@ class PartialFeed(PartialReader):
             for callback in tuple(self._grown):
                 callback()
 
+    def forget(self, start: int, end: int) -> None:
+        """Take blocks for missing from now on, as after their bytes were given up.
+
+        Their nodes stay. The bits are cleared on the disk by the next flush.
+
+        Args:
+            start: The first block.
+            end: One past the last; what lies after the feed is left out.
+        """
+        with self._lock:
+            end = min(end, self._head.length)
+            at = start
+            for run in (*self._bits.missing(start, end), (end, end)):
+                for index in range(at, run[0]):
+                    self._bits.set_block(index, there=False)
+                at = run[1]
+
     def on_growth(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call back, from the flushing thread, whenever a flush put more on the disk.
 

@@ -16,6 +16,7 @@ from nodevms.feed.heads import Head
 from nodevms.feed.holes import HoledBitfield
 from nodevms.feed.merkle import Node, leaf_hash
 from nodevms.feed.proofs import Proof
+from nodevms.feed.seeking import seek
 
 if TYPE_CHECKING:
     from nodevms.feed.sleep import FeedFiles
@@ -170,13 +171,12 @@ class PartialReader:
         raise NoBlockError(f"Block {index} is not there any more: its bytes are others now.")
 
     def seek(self, offset: int) -> int | None:
-        """Return the block that holds this byte of the feed, or None if that cannot be told."""
+        """Return the block that holds this byte of the feed, or None if that is not known."""
         with self._lock:
-            for root in self._head.roots:
-                if offset < root.size:
-                    return self._seek_under(root, offset)
-                offset -= root.size
-        return None
+            try:
+                return seek(self._head.roots, offset, self.node)
+            except NoBlockError:
+                return None
 
     def byte_offset(self, index: int) -> int:
         """Return where a block stands, or would stand, in the data file.
@@ -189,17 +189,6 @@ class PartialReader:
             if self._next[0] == index:
                 return self._next[1]
             return sum(self.node(root).size for root in flat_tree.full_roots(index))
-
-    def _seek_under(self, node: Node, offset: int) -> int | None:
-        while node.index & 1:
-            left, right = flat_tree.children(node.index)
-            if not self.holds(left):
-                return None
-            node = self.node(left)
-            if offset >= node.size:
-                offset -= node.size
-                node = self.node(right)
-        return flat_tree.span(node.index)[0]
 
     def _remember(self, nodes: Iterable[Node]) -> None:
         if len(self._nodes) > _NODES_KEPT_MAX:

@@ -10,7 +10,7 @@ from drive_worlds import World, random_group, read_all
 
 from nodevms.archive import BadDriveError, Drive, DriveWriter, TreeScan
 from nodevms.archive.messages import Stat
-from nodevms.archive.tree_node import encode_node
+from nodevms.archive.tree_node import TreeNode, encode_node
 
 
 class Holes:
@@ -88,10 +88,10 @@ def test_a_scan_can_be_ended_between_two_folders() -> None:
     world = World()
     world.publish([world.change(f"/{index}/x", b"x") for index in range(50)])
     left = list(range(20))
-    found = []
+    found: list[TreeNode] = []
+    scan = TreeScan(Full(world.metadata), 50).advance(lambda: left.pop() and None)
     with pytest.raises(IndexError):
-        for node in TreeScan(Full(world.metadata), 50).advance(lambda: left.pop() and None):
-            found.append(node)  # noqa: PERF402
+        found.extend(scan)
     assert 0 < len(found) < 20
     assert len(read_all(world.drive())) == 50
 

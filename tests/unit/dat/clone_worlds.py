@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from nodevms.archive import DriveWriter, TreeScan
@@ -12,9 +11,7 @@ from nodevms.archive.messages import NodeMessage, Stat
 from nodevms.archive.sibling_lists import encode_sibling_lists
 from nodevms.archive.tree_node import split_path
 from nodevms.dat.clone import Checkout, ClonePlace, Result
-from nodevms.errors import LocalProtocolError, StorageError
-from nodevms.feed import Feed, KeyPair, Node
-from nodevms.feed.merkle import leaf_hash
+from nodevms.feed import Feed, KeyPair, PartialFeed
 
 NOW = 1_600_000_000.0
 TIME_MS = 1_500_000_000_000
@@ -77,55 +74,18 @@ class Source:
 
 
 class Arrived:
-    """The content feed of a clone: it has the blocks that were handed over, in the clone's files.
+    """The content feed of a clone, to which blocks are handed over."""
 
-    What is marked as here survives a reopening, as with a feed's bitfield.
-    """
-
-    def __init__(self, place: ClonePlace, source: Feed) -> None:
-        self.data = place.files.open(place.own.path / "content.data", create=True)
+    def __init__(self, feed: PartialFeed, source: Feed) -> None:
+        self.feed = feed
         self.source = source
-        self.marks = place.own.path / "test.marks"
-        here = self.marks.read_text().split() if self.marks.exists() else []
-        self.here = {int(index) for index in here}
         self.took = 0
 
     def take(self, index: int) -> None:
-        if index not in self.here:
-            self.data.write_at(self.source.byte_offset(index), self.source.get(index))
-            self.here.add(index)
+        if not self.feed.has(index):
+            proof = self.source.proof(index)
+            self.feed.put(index, self.source.get(index), proof.nodes, proof.signature)
             self.took += 1
-
-    def flush(self) -> None:
-        self.data.sync()
-        self.marks.write_text(" ".join(map(str, sorted(self.here))))
-
-    def has(self, index: int) -> bool:
-        return index in self.here
-
-    def get(self, index: int) -> bytes:
-        if index not in self.here:
-            raise LocalProtocolError("not here")
-        leaf = self.source.node(2 * index)
-        block = self.data.read_at(self.source.byte_offset(index), leaf.size)
-        if leaf_hash(block) != leaf.hash:
-            raise StorageError("changed")
-        return block
-
-    def leaf(self, index: int) -> Node | None:
-        return self.source.node(2 * index)
-
-    def byte_offset(self, index: int) -> int:
-        return self.source.byte_offset(index)
-
-    def missing(self, start: int, end: int) -> Iterator[tuple[int, int]]:
-        for index in range(start, end):
-            if index not in self.here:
-                yield index, index + 1
-
-    def forget(self, start: int, end: int) -> None:
-        self.here.difference_update(range(start, end))
-        self.flush()
 
 
 class Whole:
@@ -153,9 +113,12 @@ def clone(
     restored: bool = False,
 ) -> Result:
     """Bring a folder to a version; break off after so many blocks."""
-    with ClonePlace.open(path, source.key) as place:
+    with (
+        ClonePlace.open(path, source.key) as place,
+        place.feed("content.", source.content.key) as content,
+    ):
+        arrived = Arrived(content, source.content)
         place.folds = place.folds or folds
-        content = Arrived(place, source.content)
         checkout = Checkout(place, content, clock=lambda: NOW)
         version = source.drive.version if version is None else version
         if checkout.planned != version:
@@ -165,13 +128,14 @@ def clone(
         try:
             for one in checkout.ranges(None, -1):
                 for index in range(one.block, one.end):
-                    if blocks_max is not None and content.took >= blocks_max:
+                    if blocks_max is not None and arrived.took >= blocks_max:
                         raise Interrupted
-                    content.take(index)
+                    arrived.take(index)
                 content.flush()
                 checkout.finish([one])
-        finally:
+        except Interrupted:
             content.flush()
+            raise
         result = checkout.complete()
         for held, changed in place.ledger.all_held():  # what it holds, it can serve
             if held.range is not None and not changed:

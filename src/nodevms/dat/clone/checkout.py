@@ -40,8 +40,11 @@ class ContentFeed(Protocol):
             StorageError: It cannot be read.
         """
 
-    def leaf(self, index: int, /) -> Node | None:
-        """Return the node of a block, which may be here no more; None if it never was."""
+    def holds(self, index: int, /) -> bool:
+        """Whether a node of the feed's tree is here. Those of blocks that are forgotten stay."""
+
+    def node(self, index: int, /) -> Node:
+        """Return a node that is here."""
 
     def byte_offset(self, index: int, /) -> int:
         """Return the bytes before a block that is here, or before the one after such a block."""
@@ -51,6 +54,9 @@ class ContentFeed(Protocol):
 
     def forget(self, start: int, end: int, /) -> None:
         """Take blocks for missing from now on."""
+
+    def flush(self) -> None:
+        """Put on the disk what is here, and what is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +160,8 @@ class Checkout:
             check=self._check,
         ).run(self._begun)
         self._begun = {}
+        # Before a part is begun: after a crash no bit may be older than the part that it is about.
+        self._content.flush()
         return self.need()
 
     def need(self) -> Need:
@@ -191,9 +199,8 @@ class Checkout:
         if first >= place.end:
             return True
         last = self._last(place)
-        leaf = self._content.leaf(last)
-        start, end = self._content.byte_offset(first), self._content.byte_offset(last)
-        end += leaf.size if leaf is not None else 0
+        start = self._content.byte_offset(first)
+        end = self._content.byte_offset(last) + self._content.node(2 * last).size
         stated_end = place.byte_offset + place.size
         return (
             start == place.byte_offset if first == place.block else start > place.byte_offset

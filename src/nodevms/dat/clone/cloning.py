@@ -93,6 +93,7 @@ class Cloning:
             thread=self._thread,
         )
         await contents.fetch()
+        await self._thread(content.feed.flush)
         return await self._thread(checkout.complete)
 
     async def follow(self) -> AsyncIterator[Result]:
@@ -160,8 +161,7 @@ class Cloning:
             self._progress(Progress("listing", found, 0, 0, 0))
             missing = scan.missing
             await self._bring(missing)
-            leaves = (metadata.leaf(seq) for seq in missing)
-            fetched += sum(leaf.size for leaf in leaves if leaf is not None)
+            fetched += sum(metadata.node(2 * seq).size for seq in missing)
             self._limits.refuse_bytes(fetched)
 
     async def _bring(self, blocks: Iterable[int]) -> None:

@@ -104,8 +104,10 @@ class Comparison:
                 return False
             for index in range(place.block, place.end):
                 self._check()
-                leaf = self._content.leaf(index)
-                if leaf is None or leaf_hash(file.read(leaf.size)) != leaf.hash:
+                if not self._content.holds(2 * index):
+                    return False
+                leaf = self._content.node(2 * index)
+                if leaf_hash(file.read(leaf.size)) != leaf.hash:
                     return False
         return True
 

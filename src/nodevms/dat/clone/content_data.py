@@ -75,11 +75,15 @@ class ContentData:
             at += len(piece)
 
     def size(self) -> int:
-        """See :class:`RandomAccessFile`: where the last range ends."""
-        return max(
-            self._ledger.number(f"SELECT max(byte_offset + size) FROM {table}")  # noqa: S608
+        """See :class:`RandomAccessFile`: where the last range ends, if they are true."""
+        ends = (
+            self._ledger.rows(
+                f"SELECT byte_offset + size FROM {table} WHERE byte_offset IS NOT NULL"  # noqa: S608
+                " ORDER BY byte_offset DESC LIMIT 1"
+            )
             for table in ("wanted", "held")
         )
+        return max((int(row[0]) for rows in ends for row in rows), default=0)
 
     def truncate(self, size: int) -> None:
         """See :class:`RandomAccessFile`. Ranges end where the drive says: does nothing."""

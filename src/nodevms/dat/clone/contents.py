@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,9 +17,10 @@ if TYPE_CHECKING:
     from nodevms.dat.clone.fetching import Fetching, FollowedFeed
     from nodevms.dat.clone.records import OnProgress, Range
 
-_AHEAD_BYTES: Final = 64 * 1024 * 1024
-_AHEAD_FILES: Final = 1024
+_AHEAD_BLOCKS: Final = 1024
+"""How many blocks are asked for at a time: what a stat that is false can cost."""
 _MORE: Final = 128
+_TURN_SECONDS: Final = 0.02
 
 Threaded = Callable[..., Awaitable[Any]]
 
@@ -53,6 +55,7 @@ class Contents:
         self._stall = Stall(patience_seconds)
         self._files, self._bytes = checkout.totals()
         self._lacking: dict[Range, int] = {}
+        self._unasked: deque[tuple[Range, int]] = deque()
         self._last: Range | None = None
         self._dropped = data.dropped_bytes
         self._looked = 0.0
@@ -66,27 +69,46 @@ class Contents:
         """
         feed = self._fetching.feed
         while True:
-            self._look_ahead()
+            self._lacking = {one: _lacking(feed, one) for one in self._lacking}
+            self._ask()
             if not self._lacking:
                 return
-            self._lacking = {one: _lacking(feed, one) for one in self._lacking}
             if await self._is_time():
                 self._refuse_lies()
-                await self._place_whole(feed)
+                await self._place_whole()
                 self._report(feed)
             if any(self._lacking.values()):
                 await self._fetching.news(LOOK_SECONDS)
+                await asyncio.sleep(_TURN_SECONDS)  # more comes in one turn, the less it costs
 
-    def _look_ahead(self) -> None:
-        size = sum(one.size for one in self._lacking)
-        while len(self._lacking) < _AHEAD_FILES and size < _AHEAD_BYTES:
-            more = self._checkout.ranges(self._last, _MORE)
-            if not more:
-                return
+    def _ask(self) -> None:
+        """Ask for more, if what was asked for is nearly here."""
+        unasked = sum(one.end - start for one, start in self._unasked)
+        asked = sum(self._lacking.values()) - unasked
+        ranges: list[tuple[int, int]] = []
+        while asked < _AHEAD_BLOCKS and (self._unasked or self._take_more()):
+            one, start = self._unasked.popleft()
+            stop = min(one.end, start + _AHEAD_BLOCKS - asked)
+            if stop < one.end:
+                self._unasked.appendleft((one, stop))
+            ranges.append((start, stop))
+            asked += stop - start
+        if ranges:
+            self._fetching.want(ranges)
+
+    def _take_more(self) -> bool:
+        more = self._checkout.ranges(self._last, _MORE)
+        if more:
             self._last = more[-1]
             self._lacking.update((one, one.blocks) for one in more)
-            size += sum(one.size for one in more)
-            self._fetching.want((one.block, one.end) for one in more)
+            self._unasked.extend((one, one.block) for one in more)
+        return bool(more)
+
+    def _leave_out(self, places: list[Range], reason: str, *, false: bool) -> None:
+        for one in places:
+            self._checkout.skip(one, reason, false=false)
+            del self._lacking[one]
+        self._unasked = deque(entry for entry in self._unasked if entry[0] in self._lacking)
 
     async def _is_time(self) -> bool:
         """Whether to look at what came: now and then, and when everything has come."""
@@ -97,7 +119,7 @@ class Contents:
         await self._thread(self._fetching.feed.flush)
         return True
 
-    async def _place_whole(self, feed: FollowedFeed) -> None:
+    async def _place_whole(self) -> None:
         # Only what was there before the flush: `_lacking` is older than that.
         whole = [one for one, lacking in self._lacking.items() if not lacking]
         await self._thread(self._checkout.finish, whole)
@@ -109,9 +131,8 @@ class Contents:
         if self._data.dropped_bytes == self._dropped:
             return
         self._dropped = self._data.dropped_bytes
-        for one in [one for one in self._lacking if not self._checkout.may_be_true(one)]:
-            self._checkout.skip(one, "its content is not where its stat says it is", false=True)
-            del self._lacking[one]
+        false = [one for one in self._lacking if not self._checkout.may_be_true(one)]
+        self._leave_out(false, "its content is not where its stat says it is", false=True)
 
     def _report(self, feed: FollowedFeed) -> None:
         need = self._checkout.need()
@@ -121,7 +142,7 @@ class Contents:
         )
         done = self._bytes - need.disk_bytes + here
         self._progress(Progress("files", self._files - need.files, self._files, done, self._bytes))
-        if self._stall.is_over((need, here, feed.length)):
+        if self._stall.is_over((need, here, feed.length, self._data.dropped_bytes)):
             self._give_up(feed)
 
     def _give_up(self, feed: FollowedFeed) -> None:
@@ -133,11 +154,7 @@ class Contents:
                 code="dat-stalled",
                 hint=GO_ON,
             )
-        for one in beyond:
-            self._checkout.skip(
-                one, "its content lies beyond the end of the content feed", false=False
-            )
-            del self._lacking[one]
+        self._leave_out(beyond, "its content lies beyond the end of the content feed", false=False)
 
 
 def _lacking(feed: FollowedFeed, place: Range) -> int:

@@ -32,9 +32,6 @@ class FollowedFeed(ContentFeed, Protocol):
     def byte_length(self) -> int:
         """Bytes of all these blocks."""
 
-    def flush(self) -> None:
-        """Put everything that is there on the disk."""
-
 
 class Fetching(Protocol):
     """The download of one feed, which goes on by itself."""

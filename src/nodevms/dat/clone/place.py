@@ -18,7 +18,7 @@ from nodevms.dat.clone.ledger import LEDGER, Ledger
 from nodevms.dat.clone.names import OWN_FOLDER
 from nodevms.dat.clone.parts import Parts
 from nodevms.errors import StorageError, UsageError
-from nodevms.feed import dat_url
+from nodevms.feed import PartialFeed, dat_url
 
 LATEST: Final = "metadata.latest"
 _PARTS: Final = "parts"
@@ -92,6 +92,22 @@ class ClonePlace:
         """The version that the folder has; None before it had any."""
         found = self.ledger.meta("version")
         return None if found is None else int(found)
+
+    def feed(self, prefix: str, key: bytes) -> PartialFeed:
+        """Open one of the drive's feeds, made if it is not there.
+
+        Args:
+            prefix: What its files' names begin with.
+            key: Its public key.
+
+        Raises:
+            StorageError: It is damaged, or has another key.
+        """
+        name = (f"{prefix}key",)
+        there = self.own.look(name)
+        begun = there is not None and there.st_size
+        make = PartialFeed.open if begun else PartialFeed.create
+        return make(self.own.path, prefix, key, files=self.files)
 
     def free_bytes(self) -> int:
         """Return how many bytes more the disk takes, those of begun parts included."""
