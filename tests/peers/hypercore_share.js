@@ -1,15 +1,19 @@
 // Shares a new feed with npm's hypercore on a free port, and prints port and key as JSON.
 // With every line that comes on standard input one more block is appended: the line.
-// Usage: node hypercore_share.js COUNT live|ends
+// With a seed its key is that seed's, and with a number the block of that number is another one.
+// Usage: node hypercore_share.js COUNT live|ends [SEED(hex) [CHANGED]]
 const net = require('net')
 const readline = require('readline')
 const hypercore = require('hypercore')
+const crypto = require('hypercore-crypto')
 const ram = require('random-access-memory')
 
-const [count, mode] = process.argv.slice(2)
-const feed = hypercore(ram)
+const [count, mode, seed, changed] = process.argv.slice(2)
+const pair = seed ? crypto.keyPair(Buffer.from(seed, 'hex')) : {}
+const feed = hypercore(ram, pair.publicKey, { secretKey: pair.secretKey })
+const text = index => (String(index) === changed ? 'another ' : 'block ') + index
 
-feed.ready(() => feed.append([...Array(Number(count)).keys()].map(index => 'block ' + index), () => {
+feed.ready(() => feed.append([...Array(Number(count)).keys()].map(text), () => {
   const server = net.createServer(socket => {
     const stream = feed.replicate({ live: mode === 'live' })
     socket.pipe(stream).pipe(socket)
