@@ -22,7 +22,7 @@ PAIR = KeyPair.from_seed(SEED)
 
 @asynccontextmanager
 async def sharing(*arguments: str) -> AsyncIterator[tuple[int, asyncio.subprocess.Process]]:
-    """npm's hypercore, sharing a feed of our key on the port that is given."""
+    """Share a feed of our key with npm's hypercore, on the port that is given."""
     process = await asyncio.create_subprocess_exec(
         node(),
         "--no-deprecation",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from nodevms.dat.limits import Allowance
 from nodevms.dat.next_blocks import NextBlocks
 from nodevms.dat.remote_blocks import WINDOW_BLOCKS, RemoteBlocks
 from nodevms.dat.wire import Cancel, Data, Have, Message, Request, Unhave
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from nodevms.dat.downloader import Downloader
 
 _EXTENDING_MAX = 2
+_LOOKS = 64
+_LOOKS_PER_SECOND = 20.0
+"""How often all that is missing is gone through because one peer says that it has more."""
 
 
 class Why(Enum):
@@ -60,6 +64,8 @@ class PeerDownload:
         self._block_bytes = 0.0
         self._next = NextBlocks(download.wanted, self.remote, self._takes, self._ask_window)
         self._silent_since: float | None = None
+        self._told = False
+        self._looks = Allowance(_LOOKS, _LOOKS_PER_SECOND, download.clock())
 
     @property
     def can_extend(self) -> bool:
@@ -83,7 +89,7 @@ class PeerDownload:
         if isinstance(message, Have):
             self.remote.take(message)
             self._download.heard_of(self.remote.length)
-            self._next.look_again()
+            self._told = True
         elif isinstance(message, Unhave):
             self._lose(message)
         elif isinstance(message, Data):
@@ -124,11 +130,18 @@ class PeerDownload:
             return
         self._ask_window(self._feed.length // WINDOW_BLOCKS)
         self._ask_for_head()
+        self._look_again()
         while self._may_ask():
             index = self._next.block()
             if index is None:
                 return
             self._request(index, Why.BLOCK, hashed=False, nodes=self._feed.digest(index))
+
+    def _look_again(self) -> None:
+        """Look for more to ask for after the peer said that it has more, but not all the time."""
+        if self._told and self._looks.spend(self._download.clock()):
+            self._told = False
+            self._next.look_again()
 
     def _may_ask(self) -> bool:
         window = self._window

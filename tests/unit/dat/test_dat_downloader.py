@@ -265,6 +265,19 @@ def test_claims_cost_nothing_and_are_not_believed() -> None:
     check_equal(world.partial, feed)
 
 
+def test_endless_talk_costs_little_and_hides_nothing() -> None:
+    feed = feed_of(BLOCKS[:2000])
+    world = World()
+    talker = world.connect(feed)
+    while not talker.download._flight:
+        talker.carry()
+    for at in range(2000):
+        talker.download.receive(Have(at % 7))
+        talker.download.receive(Unhave(2**40 + at))
+    world.run(seconds=3)
+    check_equal(world.partial, feed)
+
+
 def test_answers_that_nobody_asked_for_end_the_connection() -> None:
     feed = feed_of(BLOCKS[:50])
     world = World(ranges=[(0, 1)])
