@@ -3,6 +3,7 @@
 from nodevms.dat.feeds import Download, DownloadPeer
 from nodevms.dat.limits import Limits
 from nodevms.dat.link import Address
+from nodevms.dat.network import Network
 from nodevms.dat.peers import Peer
 from nodevms.dat.shared_feed import PublishedFeed, SharedFeed
 from nodevms.dat.swarm import PORT, Swarm
@@ -15,6 +16,7 @@ __all__ = [
     "Download",
     "DownloadPeer",
     "Limits",
+    "Network",
     "Peer",
     "PublishedFeed",
     "SharedFeed",

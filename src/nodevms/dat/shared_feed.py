@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from nodevms.dat.digest import lacking
 from nodevms.errors import LocalProtocolError
-from nodevms.feed import Proof
-from nodevms.feed.flat_tree import children, span
+from nodevms.feed.seeking import seek
 
 if TYPE_CHECKING:
-    from nodevms.feed import Feed, Head, Node
+    from nodevms.feed import Feed, Head, Proof
 
 
 class SharedFeed(Protocol):
@@ -94,33 +92,15 @@ class PublishedFeed:
 
     def proof(self, index: int, digest: int = 0) -> Proof:
         """See :class:`SharedFeed`."""
-        head = self._feed.synced_head()
-        self._check(index, head.length)
-        indexes, signed = lacking(index, digest, head.length)
-        known = {root.index: root for root in head.roots}
-        nodes = tuple(known.get(at) or self._feed.node(at) for at in indexes)
-        return Proof(nodes, head.signature if signed else b"")
+        return self._feed.proof(index, digest)
 
     def seek(self, offset: int) -> int | None:
         """See :class:`SharedFeed`."""
-        for root in self._feed.synced_head().roots:
-            if offset < root.size:
-                return self._seek_under(root, offset)
-            offset -= root.size
-        return None
+        return seek(self._feed.synced_head().roots, offset, self._feed.node)
 
     def on_growth(self, callback: Callable[[], None]) -> Callable[[], None]:
         """See :class:`SharedFeed`."""
         return self._feed.on_sync(callback)
-
-    def _seek_under(self, node: Node, offset: int) -> int:
-        while node.index & 1:
-            left, right = children(node.index)
-            node = self._feed.node(left)
-            if offset >= node.size:
-                offset -= node.size
-                node = self._feed.node(right)
-        return span(node.index)[0]
 
     def _check(self, index: int, length: int) -> None:
         if not 0 <= index < length:

@@ -5,22 +5,30 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, TypeVar
-
-if TYPE_CHECKING:
-    from nodevms.dat.swarm import Swarm
+from typing import Any, Generic, Protocol, TypeVar
 
 T = TypeVar("T")
 
 
-class SwarmThread:
-    """Runs one swarm. Its methods may be called from any thread but its own.
+class _Runs(Protocol):
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+S = TypeVar("S", bound=_Runs)
+
+
+class SwarmThread(Generic[S]):
+    """Runs one :class:`Swarm` or :class:`Network`.
+
+    Its methods may be called from any thread but its own.
 
     Attributes:
         swarm: The swarm; touched only through :meth:`call` and :meth:`run`.
     """
 
-    def __init__(self, swarm: Swarm) -> None:
+    def __init__(self, swarm: S) -> None:
         self.swarm = swarm
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._main, name="nodevms-swarm", daemon=True)

@@ -75,9 +75,8 @@ class Feed(FeedReader):
         Raises:
             StorageError: A feed is there already (code ``feed-exists``), or the disk failed.
         """
-        opened = create_files(
-            files or OSFiles(), directory, prefix, key_pair, store_secret=store_secret
-        )
+        secret = key_pair.secret if store_secret else None
+        opened = create_files(files or OSFiles(), directory, prefix, key_pair.public, secret)
         return cls(opened, key_pair.public, key_pair, EMPTY_HEAD)
 
     @classmethod

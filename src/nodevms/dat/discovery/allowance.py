@@ -26,7 +26,7 @@ class Allowance:
     """
 
     def __init__(
-        self, *, burst: int, per_second: float, everyone: int = 10, senders_max: int = 256
+        self, *, burst: int, per_second: float, everyone: int, senders_max: int = 256
     ) -> None:
         self._burst = burst
         self._per_second = per_second

@@ -20,7 +20,7 @@ from nodevms.errors import RemoteProtocolError
 PACKET_BYTES_MAX = 9000
 """RFC 6762, section 17: no packet is larger, headers included."""
 
-RECORDS_MAX = 48
+RECORDS_MAX = 24
 """Questions and records of one packet that are read; a packet that says it has more is not."""
 
 TEXT, SERVICE = 16, 33

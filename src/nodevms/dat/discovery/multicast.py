@@ -27,12 +27,13 @@ _log = logging.getLogger(__name__)
 class MulticastDiscovery:
     """Finds peers on this computer and on its local networks, as `dat` 13 and `dat` 14 do.
 
-    Interfaces that come later are joined within :data:`SCAN_SECONDS`; one that fails is skipped
+    Interfaces that come later are joined within five seconds; one that fails is skipped
     with a line in the log, and tried again a minute later or when its address changes.
 
     Args:
         found: Called for each peer that an answer names, again for each answer.
         interfaces: Lists the interfaces to use.
+        scan_seconds: How often it is asked.
     """
 
     def __init__(
@@ -40,9 +41,11 @@ class MulticastDiscovery:
         found: Found,
         *,
         interfaces: Callable[[], Sequence[Interface]] = ipv4_interfaces,
+        scan_seconds: float = SCAN_SECONDS,
     ) -> None:
         self._found = found
         self._interfaces = interfaces
+        self._scan_seconds = scan_seconds
         self._core = MulticastDns(secrets.token_bytes(32), random.random)
         self._links: dict[int, Link] = {}
         self._failed: dict[Interface, float] = {}  # with the time of the next try
@@ -89,7 +92,7 @@ class MulticastDiscovery:
 
     async def _scan_for_ever(self) -> None:
         while True:
-            await asyncio.sleep(SCAN_SECONDS)
+            await asyncio.sleep(self._scan_seconds)
             await self._scan()
 
     async def _scan(self) -> None:

@@ -87,7 +87,7 @@ class MulticastDns:
         self._identity = identity
         self._jitter = jitter
         self._feeds: dict[str, _Feed] = {}
-        self._allowance = Allowance(burst=30, per_second=10)
+        self._allowance = Allowance(burst=60, per_second=10, everyone=5)
 
     def announce(self, discovery_key: bytes, port: int, now: float) -> None:
         """Say on every link that we have a feed, and answer whoever asks for it."""
