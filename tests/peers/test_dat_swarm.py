@@ -14,7 +14,7 @@ from hyperdrive_programs import HERE, node
 
 from nodevms.archive.drive_writer import DriveWriter
 from nodevms.dat import PublishedFeed, Swarm, SwarmThread
-from nodevms.feed import Feed, KeyPair
+from nodevms.feed import Feed, KeyPair, PartialFeed
 
 PAIR = KeyPair.from_seed(b"\x1d" * 32)
 
@@ -76,6 +76,39 @@ async def test_hypercore_downloads_a_whole_feed_and_single_blocks(tmp_path: Path
     assert whole["blocks"] == [block.decode() for block in blocks]
     assert some["blocks"] == ["block 999", "block 0", "block 512", "block 511"]
     assert some["has"] == 4
+
+
+async def test_a_feed_with_holes_is_shared_and_its_reader_hears_of_what_fills_them(
+    tmp_path: Path,
+) -> None:
+    blocks = [b"block %d" % index for index in range(1000)]
+    with (
+        a_feed(tmp_path / "whole", blocks) as feed,
+        PartialFeed.create(tmp_path / "holes", "", PAIR.public) as partial,
+    ):
+        published = PublishedFeed(feed)
+
+        def fill(*indexes: int) -> None:
+            for index in indexes:
+                proof = published.proof(index, partial.digest(index))
+                partial.put(index, feed.get(index), proof.nodes, proof.signature)
+            partial.flush()
+
+        fill(999, 3, 500)
+        swarm = Swarm(port=0)
+        await swarm.start()
+        swarm.share(partial)
+        reading = asyncio.create_task(
+            downloaded("hypercore_download.js", swarm.port, PAIR.public, "sparse", "999,3,500,7")
+        )
+        async with asyncio.timeout(60):
+            while [peer.sent_blocks for peer in swarm.peers] != [3]:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+        fill(7)
+        got = await reading
+        await swarm.stop()
+    assert got["blocks"] == ["block 999", "block 3", "block 500", "block 7"]
+    assert got["has"] == 4
 
 
 async def test_large_blocks_and_empty_ones_arrive(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ class Limits:
         tries_max: Tries in vain of an address that a discovery found.
         dials_max: Connections of the swarm that are being made at one time.
         dial_seconds: How long making one may take.
+        retry_seconds: The first pause between two tries of one address.
         retry_seconds_max: The longest pause between two tries of one address.
         growth_seconds: How often at most peers are told what is new in a feed.
     """
@@ -59,6 +60,7 @@ class Limits:
     tries_max: int = 4
     dials_max: int = 16
     dial_seconds: float = 10.0
+    retry_seconds: float = 0.5
     retry_seconds_max: float = 60.0
     growth_seconds: float = 0.02
 

@@ -56,6 +56,16 @@ class Links:
             self._hosts += Counter()  # forget those without any
             self._buffered_bytes -= self._buffered.pop(link, 0)
 
+    def twin(self, link: Link) -> Link | None:
+        """Return another connection with the peer of a link that carries all of its feeds."""
+        peer = _peer_id(link)
+        for other in self._links:
+            if other is link or not peer or _peer_id(other) != peer:
+                continue
+            if link.session.exchanges.keys() <= other.session.exchanges.keys():
+                return other
+        return None
+
     def buffered(self, link: Link, size: int) -> None:
         """Take note of what a link holds; if all hold too much, the one with the most ends."""
         if link not in self._links:
@@ -79,3 +89,8 @@ class Links:
                 self.remove(link)
                 link.fail(LocalProtocolError("Others want its place.", code="dat-full"))
                 return
+
+
+def _peer_id(link: Link) -> bytes:
+    handshake = link.session.connection.remote_handshake
+    return handshake.id if handshake is not None else b""

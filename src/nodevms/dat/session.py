@@ -185,8 +185,8 @@ class Session:
 
     def leave(self) -> None:
         """The peer is gone: give what was asked of it back to the others."""
-        for name in tuple(self.exchanges):
-            self.close(name)
+        for exchange in self.exchanges.values():
+            exchange.close()
 
     def _hear(self, now: float) -> None:
         if self._events is None:

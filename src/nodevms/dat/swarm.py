@@ -97,6 +97,7 @@ class Swarm:
         self._targets = Targets(
             self._dial,
             needed=lambda key: self._feeds.by_key(key) is not None,
+            twin=self._links.twin,
             limits=self._limits,
             clock=self._clock,
             random=self._random,

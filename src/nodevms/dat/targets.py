@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("nodevms.dat")
 
-_RETRY_SECONDS = 0.5
 _OURSELVES_MAX = 64
 _STEADY_SECONDS = 30.0
 """A connection that lasted as long as this was a good one: the next try follows soon."""
@@ -48,6 +47,7 @@ class Targets:
         dial: Callable[[Address, tuple[bytes, ...]], Awaitable[Link | None]],
         *,
         needed: Callable[[bytes], bool],
+        twin: Callable[[Link], Link | None],
         limits: Limits,
         clock: Callable[[], float],
         random: Callable[[int], bytes],
@@ -57,12 +57,14 @@ class Targets:
         Args:
             dial: Connects and opens these feeds; None when no connection may be made now.
             needed: Whether a feed with this key is shared and there is reason to connect for it.
+            twin: Another connection with the peer of this one, if it carries the same feeds.
             limits: How many, how often.
             clock: Seconds.
             random: Spreads the pauses.
         """
         self._dial = dial
         self._needed = needed
+        self._twin = twin
         self._limits = limits
         self._clock = clock
         self._random = random
@@ -115,7 +117,7 @@ class Targets:
 
     async def _keep(self, target: Target) -> None:
         try:
-            pause, vain = _RETRY_SECONDS, 0
+            pause, vain = self._limits.retry_seconds, 0
             while keys := tuple(key for key in target.keys if self._needed(key)):
                 began = self._clock()
                 link = await self._connect(target, keys)
@@ -129,7 +131,10 @@ class Targets:
                     if link.error is not None:
                         pause = self._limits.retry_seconds_max
                     elif self._clock() - began > _STEADY_SECONDS:
-                        pause, vain = _RETRY_SECONDS, 0
+                        pause, vain = self._limits.retry_seconds, 0
+                    while (twin := self._twin(link)) is not None:
+                        # Two programs that found each other both connect, and one lets go.
+                        await twin.closed.wait()
                 if vain >= self._limits.tries_max and not target.lasting:
                     return
                 spread = 1 + int.from_bytes(self._random(2), "big") / 65536

@@ -88,6 +88,28 @@ async def test_a_lost_peer_is_met_again(swarms: Swarms, feeds: list[Feed]) -> No
     assert two.keys == ()
 
 
+async def test_of_two_connections_with_one_peer_one_may_end(
+    swarms: Swarms, feeds: list[Feed]
+) -> None:
+    limits = replace(Limits(), retry_seconds=0.0)
+    one, two = await swarms.start(*feeds), await swarms.start(*feeds, limits=limits)
+    two.connect("127.0.0.1", one.port, KEYS[0])
+    await until(lambda: open_keys(one) == open_keys(two) == [{KEYS[0]}])
+    one.connect("127.0.0.1", two.port, KEYS[0])
+    await until(lambda: open_keys(one) == open_keys(two) == [{KEYS[0]}] * 2)
+    before = {peer.address for peer in one.peers}
+    for link in one._links:
+        if link.incoming:
+            link.close()
+    await until(lambda: len(one.peers) == len(two.peers) == 1)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert len(one.peers) == 1
+    for link in one._links:
+        link.close()
+    await until(lambda: {peer.address for peer in one.peers if peer.incoming} - before)
+
+
 async def test_a_taken_port_is_no_obstacle(swarms: Swarms, feeds: list[Feed]) -> None:
     one = await swarms.start(feeds[0])
     two = await swarms.start(feeds[0], port=one.port)
