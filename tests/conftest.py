@@ -1,8 +1,12 @@
+import os
 from pathlib import Path
 
 import pytest
 
 from nodevms.sandbox import Engine
+
+# No test speaks to the network that this computer may be on; those of the swarm make their own.
+os.environ["NODEVMS_SWARM"] = "no"
 
 
 @pytest.fixture(scope="session")

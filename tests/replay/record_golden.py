@@ -167,7 +167,7 @@ RECORDINGS: dict[str, Callable[[Engine, Path], object]] = {
     "lie-added": lie(backends.counter, signed(lambda b: [*b[:3], b[2], *b[3:]])),
     "lie-script": lie(backends.counter, edited(0, b"i++", b"i--; while (0) 1")),
     "lie-caller": lie(backends.secure, edited(2, b'"bob"', b'"eve"')),
-    "lie-last-removed": lie(backends.counter, signed(lambda b: b[:-1])),
+    "behind-last-removed": lie(backends.counter, signed(lambda b: b[:-1])),
     "lie-bit": lie(backends.counter, spoilt),
 }
 

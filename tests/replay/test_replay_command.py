@@ -182,6 +182,20 @@ def test_the_command_remembers_what_it_saw(
         assert allowed.exit_code == (0 if code == "log-shortened" else 1)
 
 
+def test_a_copy_that_is_older_than_what_was_seen_accuses_nobody(
+    engine: Engine, tmp_path: Path
+) -> None:
+    honest = Honest(engine, tmp_path / "backend").run(COUNTER, [("increment",)] * 2)
+    older = honest.copy(tmp_path / "older")
+    honest.run(COUNTER, [("increment",)], start_ms=host.START_MS + 10**7)
+    assert verify(honest.directory).exit_code == 0
+    assert verify_json(older)[0] == 1  # as the backend itself, it is a shortened log
+    (older / "call-log.secret_key").unlink()
+    status, document = verify_json(older)
+    assert (status, document["verdict"], document["code"]) == (3, "could-not-check", "behind")
+    assert verify(older, "--allow-older").exit_code == 0
+
+
 def test_a_history_that_cannot_be_replayed_is_still_compared_with_the_one_seen_before(
     engine: Engine, tmp_path: Path
 ) -> None:

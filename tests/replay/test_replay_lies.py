@@ -269,6 +269,9 @@ def test_a_removed_last_entry_contradicts_what_was_published(
     with pytest.raises(ProvedFalseError) as caught:
         verifier.verify(copy)
     assert caught.value.code == "publication-ahead"
+    with pytest.raises(CouldNotCheckError) as behind:  # somebody else may just not have it
+        verifier.verify(copy, Expectations(from_others=True))
+    assert behind.value.code == "behind"
 
 
 def test_a_removed_first_entry_is_proved_false(
@@ -385,6 +388,9 @@ def test_contents_that_are_gone_are_proved_false(
     host.cheat_contents(copy, lambda b: b[:1])
     with pytest.raises(ProvedFalseError):
         verifier.verify(copy)
+    with pytest.raises(CouldNotCheckError) as behind:  # somebody else may just not have them
+        verifier.verify(copy, Expectations(from_others=True))
+    assert behind.value.code == "behind"
 
 
 def test_a_published_drive_that_says_otherwise_is_proved_false(

@@ -24,6 +24,7 @@ from nodevms.archive.record import Change, HistoryItem, Record, Value
 from nodevms.archive.state import State
 from nodevms.archive.temporary_contents import TemporaryContents
 from nodevms.archive.tree import EMPTY_ROOT
+from nodevms.archive.tree_scan import SparseBlocks, TreeScan
 
 __all__ = [
     "EMPTY_ROOT",
@@ -51,9 +52,11 @@ __all__ = [
     "Published",
     "Publisher",
     "Record",
+    "SparseBlocks",
     "State",
     "StateProof",
     "TemporaryContents",
+    "TreeScan",
     "UnknownVersionError",
     "Value",
     "canonical_path",

@@ -15,7 +15,7 @@ Spec: append-tree 2 as used by hyperdrive 9.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from nodevms.archive.drive_errors import BadDriveError
 from nodevms.archive.tree_node import Names, TreeNode, encode_node, shared_depth
@@ -141,17 +141,9 @@ class AppendTree:
         return encode_node(seq, names, None, lists[: deepest + 1])
 
     def _read_children(self, node: TreeNode, depth: int) -> Children:
-        folder = node.names[:depth]
-        found: dict[str | None, int] = {}
-        for seq in node.siblings(depth):
-            child = node if seq == node.seq else self._get_node(seq)
-            if child.names[:depth] != folder:
-                raise BadDriveError(f"it lists block {seq} of another folder", seq=node.seq)
-            name = child.names[depth] if len(child.names) > depth else None
-            if name in found:
-                raise BadDriveError(f"it lists a name twice, again in block {seq}", seq=node.seq)
-            found[name] = seq
-        return found
+        seqs = node.siblings(depth)
+        children = (node if seq == node.seq else self._get_node(seq) for seq in seqs)
+        return {name: child.seq for name, child in by_name(node, depth, children).items()}
 
     def _living(self, seq: int) -> TreeNode:
         node = self._get_node(seq)
@@ -170,3 +162,26 @@ class AppendTree:
             if node is not None and shared_depth(node.names, names) <= depth:
                 node = self._get_node(onward) if onward is not None else None
         return lists
+
+
+def by_name(node: TreeNode, depth: int, children: Iterable[TreeNode]) -> dict[str | None, TreeNode]:
+    """Return the nodes that a folder's list leads to, by their name in the folder.
+
+    Args:
+        node: The node that has the list.
+        depth: The list's depth: the folder is `node.names[:depth]`.
+        children: The nodes in the blocks that the list names.
+
+    Raises:
+        BadDriveError: One is outside the folder, or two have one name.
+    """
+    folder = node.names[:depth]
+    found: dict[str | None, TreeNode] = {}
+    for child in children:
+        if child.names[:depth] != folder:
+            raise BadDriveError(f"it lists block {child.seq} of another folder", seq=node.seq)
+        name = child.names[depth] if len(child.names) > depth else None
+        if name in found:
+            raise BadDriveError(f"it lists a name twice, again in block {child.seq}", seq=node.seq)
+        found[name] = child
+    return found

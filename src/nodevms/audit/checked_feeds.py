@@ -12,8 +12,9 @@ from typing import Final
 from nodevms.archive import Change
 from nodevms.archive.cache import Cache
 from nodevms.archive.record import block_count
-from nodevms.audit.divergence import EntryFalseError, diverged, shorten
+from nodevms.audit.divergence import EntryFalseError, EntryUncheckedError, diverged, shorten
 from nodevms.audit.opening import ARCHIVE, CALL_LOG, CONTENTS, BytesSeen, Place, open_checked
+from nodevms.audit.published import BEHIND_HINT
 from nodevms.errors import CouldNotCheckError, ProvedFalseError, StorageError
 from nodevms.feed import Feed, Head, dat_url, open_plain
 from nodevms.vm.directory import LOG_PREFIX, Layout
@@ -32,11 +33,14 @@ class Expectations:
         log_key: The call log's public key, if the reader knows it.
         files_key: The drive's public key, if the reader knows it.
         allow_older: Accept a log that is shorter than one seen before.
+        from_others: What is verified comes from a copy or from the network and not from the
+            backend itself, so a shorter log is not false: its holder may be behind.
     """
 
     log_key: bytes | None = None
     files_key: bytes | None = None
     allow_older: bool = False
+    from_others: bool = False
 
 
 class CheckedFeeds:
@@ -50,6 +54,7 @@ class CheckedFeeds:
 
     def __init__(self, layout: Layout, expectations: Expectations, seen: BytesSeen) -> None:
         self._layout = layout
+        self.from_others = expectations.from_others
         self._open: list[Feed] = []
         self._known: Cache[tuple[int, int, bytes], bool] = Cache(KNOWN_CONTENTS_MAX)
         try:
@@ -111,6 +116,7 @@ class CheckedFeeds:
 
         Raises:
             DivergenceError: It has not.
+            CouldNotCheckError: It ends before them, and somebody else may have more of it.
         """
         for change in changes:
             place = (change.block, change.size, change.sha256)
@@ -119,6 +125,14 @@ class CheckedFeeds:
             check_time(f"checking the contents of entry {seq}")
             end = change.block + block_count(change.size)
             found = "blocks that are not there"
+            if self.from_others and change.block >= 0 and self.content_head.length < end:
+                raise EntryUncheckedError(
+                    f"entry {seq}: the copy has {self.content_head.length} blocks of the files' "
+                    f"contents; {shorten(change.path)} needs {end}",
+                    entry=seq,
+                    code="behind",
+                    hint=BEHIND_HINT,
+                )
             if 0 <= change.block <= end <= self.content_head.length:
                 digest = hashlib.sha256()
                 size = 0

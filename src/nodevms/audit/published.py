@@ -12,6 +12,7 @@ from nodevms.errors import ProvedFalseError
 from nodevms.feed import Feed
 from nodevms.vm.publication import NetChanges
 
+BEHIND_HINT: Final = "This copy is not complete. Fetch again, or ask the backend itself."
 UNPUBLISHED_MAX: Final = 1_000_000
 """Twenty times what an honest publisher lets gather; about 500 bytes of memory each."""
 
@@ -64,19 +65,26 @@ class PublishedDrive:
             self.reflects = self._next.marker
             self._next = next(self._publications, None)
 
-    def finish(self, length: int) -> None:
+    def finish(self, length: int, *, from_others: bool = False) -> None:
         """Say that the log has ended.
+
+        Args:
+            length: How many entries it had.
+            from_others: The log comes from somebody who need not have all of it.
 
         Raises:
             ProvedFalseError: A publication claims to reflect entries that the log has not got.
+            CouldNotCheckError: It does so, and somebody else may have them.
         """
-        if self._next is not None:
-            raise EntryFalseError(
-                f"entry {length} is missing: the published files reflect {self._next.marker} "
-                f"entries, and the log has {length}",
-                entry=length,
-                code="publication-ahead",
-            )
+        if self._next is None:
+            return
+        message = (
+            f"entry {length} is missing: the published files reflect {self._next.marker} "
+            f"entries, and the log has {length}"
+        )
+        if from_others:
+            raise EntryUncheckedError(message, entry=length, code="behind", hint=BEHIND_HINT)
+        raise EntryFalseError(message, entry=length, code="publication-ahead")
 
     @property
     def lag(self) -> bool:

@@ -136,7 +136,12 @@ class Memory:
 
 
 def check_against_memory(
-    seen: Seen, length: int, leaf: Callable[[int], bytes], *, allow_older: bool
+    seen: Seen,
+    length: int,
+    leaf: Callable[[int], bytes],
+    *,
+    allow_older: bool,
+    from_others: bool = False,
 ) -> None:
     """Check that a log is the continuation of what was seen before.
 
@@ -145,9 +150,11 @@ def check_against_memory(
         length: The log's length now.
         leaf: Returns the leaf hash of an entry below that length.
         allow_older: Accept a log that is shorter but otherwise the same.
+        from_others: Whoever had the log is not the backend: it may be behind.
 
     Raises:
         ProvedFalseError: An entry is another than before, or entries are gone.
+        CouldNotCheckError: Entries are missing that another holder need not have.
     """
     common = min(seen.head.length, length)
     with seen.leaves.open("rb") as file:
@@ -165,7 +172,19 @@ def check_against_memory(
                     )
                 seq += 1
     if length < seen.head.length and not allow_older:
+        if from_others:
+            raise behind(length, seen.head.length)
         raise shortened(length, seen.head.length)
+
+
+def behind(length: int, before: int) -> CouldNotCheckError:
+    """Return the error for a copy of a log that lacks entries which were seen before."""
+    return CouldNotCheckError(
+        f"this copy of the log is behind: it has {length} entries, and {before} were seen before",
+        code="behind",
+        hint="What it has agrees with what you saw. Ask the backend itself or another mirror for "
+        "the rest, or accept an older log with --allow-older.",
+    )
 
 
 def shortened(length: int, before: int) -> EntryFalseError:

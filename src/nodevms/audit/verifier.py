@@ -185,7 +185,7 @@ class Verifier:
                 calls += hasattr(entry, "call")
                 listener.replayed(seq + 1)
             listener.comparing()
-            drive.finish(length)
+            drive.finish(length, from_others=feeds.from_others)
             return Report(
                 log_key=feeds.log.key,
                 files_key=feeds.metadata.key,
@@ -213,7 +213,13 @@ class Verifier:
         if seen is None:
             return 0
         length = feeds.log_head.length
-        check_against_memory(seen, length, feeds.leaf, allow_older=expectations.allow_older)
+        check_against_memory(
+            seen,
+            length,
+            feeds.leaf,
+            allow_older=expectations.allow_older,
+            from_others=expectations.from_others,
+        )
         return min(seen.head.length, length)
 
     def _compare_memory(self, feeds: CheckedFeeds, expectations: Expectations) -> int:

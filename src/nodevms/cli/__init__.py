@@ -16,6 +16,7 @@ MODULES: Final = {
     "verify": "verify",
     "call": "call",
     "info": "info",
+    "log": "log",
     "completion": "completion",
 }
 

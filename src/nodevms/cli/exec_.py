@@ -11,6 +11,7 @@ from typing import Final
 import click
 
 from nodevms.cli.host_log import HostLog, JsonLines, TextLines
+from nodevms.cli.network_options import NetworkWish, dht_options
 from nodevms.cli.serving import Serving, serve
 from nodevms.vm.limits import parse_limits
 from nodevms.vm.running import QUEUE_MAX
@@ -64,6 +65,23 @@ _STANDARD_ERROR: Final = 2
     help="How many calls may wait; more are refused.",
 )
 @click.option(
+    "--swarm/--no-swarm",
+    "swarm",
+    default=True,
+    show_default=True,
+    envvar="NODEVMS_SWARM",
+    help="Share log and files with the Dat network of this computer and of the local network.",
+)
+@click.option(
+    "--swarm-port",
+    default=3282,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port for the Dat network; another one if it is taken; 0 for any free one.",
+)
+@dht_options[0]
+@dht_options[1]
+@click.option(
     "--log-level",
     default="info",
     show_default=True,
@@ -88,6 +106,10 @@ def command(
     origins: tuple[str, ...],
     limits: tuple[str, ...],
     queue_max: int,
+    swarm: bool,
+    swarm_port: int,
+    dht: bool,
+    bootstrap: tuple[str, ...],
     log_level: str,
     log_format: str,
 ) -> None:
@@ -116,6 +138,8 @@ def command(
         origins=origins,
         limits=parse_limits(limits),
         queue_max=queue_max,
+        sharing=NetworkWish((), True, dht, bootstrap) if swarm else None,
+        swarm_port=swarm_port,
     )
     with HostLog(_STANDARD_ERROR) as log:
         log.setFormatter(JsonLines() if log_format == "json" else TextLines())

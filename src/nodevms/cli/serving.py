@@ -9,11 +9,16 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
+from nodevms.cli.network_options import NetworkWish
+from nodevms.cli.sharing import sharing
 from nodevms.errors import NodeVMSError
 from nodevms.vm.limits import Limits
 from nodevms.vm.script import Script
+
+if TYPE_CHECKING:
+    from nodevms.vm.feeds_watcher import FeedsWatcher
 
 SWITCH_INTERVAL_S: Final = 0.0002
 """How long a thread of ours may keep the others waiting: calls pass through three of them."""
@@ -36,6 +41,8 @@ class Serving:
     origins: tuple[str, ...]
     limits: Limits
     queue_max: int
+    sharing: NetworkWish | None
+    swarm_port: int
 
 
 Announce: TypeAlias = Callable[[str, Path, str, str], None]
@@ -49,6 +56,11 @@ async def serve(settings: Serving, announce: Announce) -> None:
         NodeVMSError: It could not be started, or it failed for good.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    with sharing(settings.sharing, settings.swarm_port) as watcher:
+        await _serve(settings, announce, watcher)
+
+
+async def _serve(settings: Serving, announce: Announce, watcher: FeedsWatcher) -> None:
     from nodevms.rpc import Limits as ServerLimits
     from nodevms.rpc import RPCServer
     from nodevms.rpc.discover import OWN_METHODS
@@ -72,6 +84,7 @@ async def serve(settings: Serving, announce: Announce) -> None:
             upgrade=settings.upgrade,
             limits=settings.limits,
             queue_max=settings.queue_max,
+            watcher=watcher,
         )
         for name in OWN_METHODS.intersection(method.name for method in vm.methods):
             _LOG.warning("the script's export %r cannot be called: the server has its own", name)

@@ -63,6 +63,11 @@ def never_held_a_backend(directory: Path) -> bool:
     return not any((directory / name).exists() for name in _PARTS)
 
 
+def has_secret_key(directory: Path) -> bool:
+    """Tell a backend's own directory from a copy."""
+    return (directory / "call-log.secret_key").exists()
+
+
 def _is_directory(path: Path) -> bool:
     try:
         return path.is_dir()

@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from nodevms.cli.standard_output import read_or_not
 from nodevms.cli.target import (
     Target,
     directory_of,
+    has_secret_key,
     never_held_a_backend,
     taken_for_an_address,
 )
@@ -150,7 +151,7 @@ class _Task:
                     code="feed-missing",
                     hint="DIR is the directory that exec names, or one that verify --dir filled.",
                 )
-            return self._verify(there)
+            return self._verify(there, from_others=not has_secret_key(there))
         kept = nullcontext(str(directory)) if directory else tempfile.TemporaryDirectory()
         with kept as place:
             with taken_for_an_address(target):
@@ -159,13 +160,14 @@ class _Task:
         _compare_claims(info, report)
         return report
 
-    def _verify(self, place: Path) -> Report:
+    def _verify(self, place: Path, *, from_others: bool = False) -> Report:
         from nodevms.audit import Memory, Verifier, default_state_folder
         from nodevms.sandbox import Engine
 
         memory = Memory(default_state_folder()) if self.remember else None
         verifier = Verifier(Engine(), memory=memory, deadline=self.deadline)
-        return verifier.verify(place, self.expectations, self.screen)
+        expectations = replace(self.expectations, from_others=from_others)
+        return verifier.verify(place, expectations, self.screen)
 
     async def _fetch_in_time(self, target: str, place: Path) -> BackendInfo:
         try:

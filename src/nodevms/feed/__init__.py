@@ -6,13 +6,18 @@ from nodevms.feed.errors import (
     FeedFalseError,
     FeedIOError,
     FeedUncheckedError,
+    FeedUnprovedError,
+    NoBlockError,
 )
 from nodevms.feed.feed import BATCH_BLOCKS_MAX, BATCH_BYTES_MAX, BLOCK_BYTES_MAX, Feed
 from nodevms.feed.files import FileSystem, OSFiles, RandomAccessFile, open_plain, read_start
+from nodevms.feed.fork_files import keep_evidence, read_evidence
+from nodevms.feed.forks import ForkEvidence
 from nodevms.feed.heads import EMPTY_HEAD, ForkError, Head, check_extends, verify_head
 from nodevms.feed.journal import Journal
 from nodevms.feed.keys import KeyPair, dat_url, discovery_key, parse_dat_url, verify_signature
 from nodevms.feed.merkle import Node, root_hash
+from nodevms.feed.partial import PartialFeed
 from nodevms.feed.proofs import Proof, verify_proof
 
 __all__ = [
@@ -25,21 +30,27 @@ __all__ = [
     "FeedFalseError",
     "FeedIOError",
     "FeedUncheckedError",
+    "FeedUnprovedError",
     "FileSystem",
     "ForkError",
+    "ForkEvidence",
     "Head",
     "Journal",
     "KeyPair",
+    "NoBlockError",
     "Node",
     "OSFiles",
+    "PartialFeed",
     "Proof",
     "RandomAccessFile",
     "audit_feed",
     "check_extends",
     "dat_url",
     "discovery_key",
+    "keep_evidence",
     "open_plain",
     "parse_dat_url",
+    "read_evidence",
     "read_start",
     "root_hash",
     "verify_head",

@@ -22,7 +22,8 @@ from nodevms.feed import flat_tree
 PAGE_BYTES = 3584
 PAGE_BLOCKS = 8192
 
-_DATA, _TREE, _INDEX = 1024, 2048, 512
+DATA_BYTES, TREE_BYTES, INDEX_BYTES = 1024, 2048, 512
+_DATA, _TREE, _INDEX = DATA_BYTES, TREE_BYTES, INDEX_BYTES
 _ALL_SET = b"\xff" * _TREE
 _NONE_SET = bytes(_TREE)
 _JOINING_DEPTH = 9
@@ -138,10 +139,10 @@ def _index_byte(place: int, length: int) -> int:
     if depth >= _JOINING_DEPTH + 3 and length < (first + end) // 2:
         return 0
     left, right = (_index_byte(child, length) for child in flat_tree.children(place))
-    return _half(left) << 4 | _half(right)
+    return half(left) << 4 | half(right)
 
 
-def _half(byte: int) -> int:
+def half(byte: int) -> int:
     """Return the four bits that stand for a byte's two halves in its parent."""
     high, low = byte >> 4, byte & 15
     return (3 if high == 15 else 1 if high else 0) << 2 | (3 if low == 15 else 1 if low else 0)

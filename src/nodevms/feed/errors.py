@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nodevms.errors import CouldNotCheckError, ProvedFalseError, StorageError
+from nodevms.errors import (
+    CouldNotCheckError,
+    LocalProtocolError,
+    ProvedFalseError,
+    StorageError,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,6 +60,30 @@ class FeedUncheckedError(CouldNotCheckError):
         super().__init__(message, code=code, hint=hint)
         self.file = file
         self.block = block
+
+
+class FeedUnprovedError(CouldNotCheckError):
+    """A validly signed proof leads to a head that cannot be compared with the one we hold.
+
+    Nobody lied: a head as long as ours or shorter whose roots we do not have (code
+    ``feed-unproved``), a longer one without the nodes that show that it extends ours
+    (``feed-unproved-extension``), or one beyond our limits (``feed-too-long``).
+
+    Attributes:
+        length: Blocks under that head.
+    """
+
+    code = "feed-unproved"
+
+    def __init__(self, message: str, *, length: int, code: str | None = None) -> None:
+        super().__init__(message, code=code)
+        self.length = length
+
+
+class NoBlockError(LocalProtocolError):
+    """A block or node was asked for that is not there."""
+
+    code = "feed-no-block"
 
 
 class FeedIOError(StorageError):

@@ -12,7 +12,7 @@ Spec: DEP-0002 (hypercore); recovery as in :mod:`nodevms.feed.recovery`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +47,7 @@ class Feed(FeedReader):
         self._key_pair = key_pair
         self._builder = MerkleBuilder(head.length, head.roots)
         self._poisoned = False
+        self._on_sync: tuple[Callable[[], None], ...] = ()
 
     @classmethod
     def create(
@@ -74,9 +75,8 @@ class Feed(FeedReader):
         Raises:
             StorageError: A feed is there already (code ``feed-exists``), or the disk failed.
         """
-        opened = create_files(
-            files or OSFiles(), directory, prefix, key_pair, store_secret=store_secret
-        )
+        secret = key_pair.secret if store_secret else None
+        opened = create_files(files or OSFiles(), directory, prefix, key_pair.public, secret)
         return cls(opened, key_pair.public, key_pair, EMPTY_HEAD)
 
     @classmethod
@@ -189,6 +189,24 @@ class Feed(FeedReader):
             self._poisoned = True
             raise
         self._synced_head = head
+        for callback in self._on_sync:
+            callback()
+
+    def on_sync(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Have the callback called after each sync of something new, on the syncing thread.
+
+        Args:
+            callback: Returns soon and raises nothing: the sync's caller waits for it.
+
+        Returns:
+            What ends that. Both may be called from any thread.
+        """
+        self._on_sync = (*self._on_sync, callback)
+
+        def forget() -> None:
+            self._on_sync = tuple(one for one in self._on_sync if one is not callback)
+
+        return forget
 
     def close(self) -> None:
         """Close the files. An unsynced batch is left to the operating system."""

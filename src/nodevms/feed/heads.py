@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from nodevms.errors import LocalProtocolError, ProvedFalseError
 from nodevms.feed import flat_tree
 from nodevms.feed.errors import FeedFalseError
 from nodevms.feed.keys import verify_signature
 from nodevms.feed.merkle import Node, parent_node, root_hash
+
+if TYPE_CHECKING:
+    from nodevms.feed.forks import ForkEvidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +50,20 @@ class ForkError(ProvedFalseError):
 
     Attributes:
         old: The head that was known before.
-        new: The longer head that does not have the old roots as its beginning.
+        new: The head that contradicts it, as a longer one that does not have the old roots as its
+            beginning.
+        evidence: What proves it to anybody else, or None when only both feeds show it.
     """
 
     code = "feed-fork"
 
-    def __init__(self, message: str, *, old: Head, new: Head) -> None:
+    def __init__(
+        self, message: str, *, old: Head, new: Head, evidence: ForkEvidence | None = None
+    ) -> None:
         super().__init__(message)
         self.old = old
         self.new = new
+        self.evidence = evidence
 
 
 def verify_head(key: bytes, head: Head) -> None:

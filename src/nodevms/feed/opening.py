@@ -19,11 +19,12 @@ from nodevms.feed.sleep import (
 
 
 def create_files(
-    files: FileSystem, directory: Path, prefix: str, key_pair: KeyPair, *, store_secret: bool
+    files: FileSystem, directory: Path, prefix: str, key: bytes, secret: bytes | None = None
 ) -> FeedFiles:
-    """Make the six files of an empty feed, synced; the ``key`` file last.
+    """Make the files of an empty feed, synced; the ``key`` file last.
 
-    What a creation that crashed left behind (no key, no blocks) is written over.
+    What a creation that crashed left behind (no key, no blocks) is written over. With no secret
+    there is no ``secret_key`` file.
 
     Raises:
         StorageError: A feed is there already (code ``feed-exists``), or the disk failed.
@@ -40,11 +41,11 @@ def create_files(
         for file, name in _headed(feed_files):
             file.write(0, HEADERS[name])
         feed_files.sync()
-        if store_secret:
+        if secret is not None:
             secret_path = feed_path(directory, prefix, "secret_key")
             secret_file = SleepFile(files, secret_path, writable=True, create=True)
-            _write_key(secret_file, key_pair.secret)
-        _write_key(key_file, key_pair.public)
+            _write_key(secret_file, secret)
+        _write_key(key_file, key)
         with io_errors("sync", directory):
             files.sync_directory(directory)
     except BaseException:
@@ -78,6 +79,24 @@ def open_files(
     else:
         secret = _read_key(files, feed_path(directory, prefix, "secret_key"), SECRET_KEY_BYTES)
         key_pair = KeyPair.from_secret(secret, key)
+    return _open_headed(files, directory, prefix, writable=writable), key, key_pair
+
+
+def open_foreign(files: FileSystem, directory: Path, prefix: str, key: bytes) -> FeedFiles:
+    """Open, for writing, the files of a feed that somebody else signs.
+
+    Raises:
+        StorageError: As :func:`open_files`; with code ``feed-other-key`` when the feed that is
+            there has another key.
+    """
+    path = feed_path(directory, prefix, "key")
+    if _read_key(files, path, PUBLIC_KEY_BYTES) != key:
+        raise StorageError(f"The feed at {path} has another key.", code="feed-other-key")
+    return _open_headed(files, directory, prefix, writable=True)
+
+
+def _open_headed(files: FileSystem, directory: Path, prefix: str, *, writable: bool) -> FeedFiles:
+    """Open a feed's files and check that they begin as they should."""
     feed_files = FeedFiles(files, directory, prefix, writable=writable)
     try:
         for file, name in _headed(feed_files):
@@ -87,7 +106,7 @@ def open_files(
     except BaseException:
         feed_files.close()
         raise
-    return feed_files, key, key_pair
+    return feed_files
 
 
 def _headed(feed_files: FeedFiles) -> list[tuple[SleepFile, str]]:

@@ -6,10 +6,11 @@ then the other roots from left to right. Verifying needs the feed's key and noth
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from nodevms.feed import flat_tree
+from nodevms.feed.digest import lacking
 from nodevms.feed.errors import FeedFalseError
 from nodevms.feed.heads import Head, verify_head
 from nodevms.feed.merkle import HASH_BYTES, SIZE_MAX, Node, leaf_hash, parent_node
@@ -24,35 +25,46 @@ class Proof:
 
     Attributes:
         nodes: Siblings from the block upwards, then the other roots from left to right.
-        signature: The 64 bytes that cover the roots.
+        signature: The 64 bytes that cover the roots; empty when the nodes end in one that the
+            asker said to hold.
     """
 
     nodes: tuple[Node, ...]
     signature: bytes
 
 
-def proof_indexes(index: int, length: int) -> list[int]:
-    """Return the indexes of the nodes of a proof for block ``index`` under ``length`` blocks."""
-    roots = flat_tree.full_roots(length)
-    indexes = []
-    top = 2 * index
-    while top not in roots:
-        indexes.append(flat_tree.sibling(top))
-        top = flat_tree.parent(top)
-    return indexes + [root for root in roots if root != top]
-
-
-def make_proof(index: int, head: Head, node_at: Callable[[int], Node]) -> Proof:
+def make_proof(index: int, head: Head, node_at: Callable[[int], Node], digest: int = 0) -> Proof:
     """Make the proof of block ``index`` under a signed head.
 
     Args:
         index: A block below ``head.length``.
         head: The head that the proof ends in.
         node_at: Returns a stored node of the feed's tree.
+        digest: Which of the nodes the one who asks has; see :mod:`nodevms.feed.digest`.
     """
     known = {root.index: root for root in head.roots}
-    nodes = [known.get(at) or node_at(at) for at in proof_indexes(index, head.length)]
-    return Proof(tuple(nodes), head.signature)
+
+    def under_head(node: int) -> bool:
+        return flat_tree.span(node)[1] <= head.length
+
+    indexes, signed = lacking(index, head.length, digest, under_head)
+    nodes = [known.get(at) or node_at(at) for at in indexes]
+    return Proof(tuple(nodes), head.signature if signed else b"")
+
+
+def check_bounds(index: int, nodes: Sequence[Node]) -> None:
+    """Check that nothing in a proof is out of all bounds.
+
+    Raises:
+        FeedFalseError: Something is.
+    """
+    if not 0 <= index < INDEX_MAX or len(nodes) > PROOF_NODES_MAX:
+        raise FeedFalseError("The proof is out of bounds.", code="feed-proof")
+    for node in nodes:
+        if not (0 <= node.size <= SIZE_MAX and 0 <= node.index < 2 * INDEX_MAX):
+            raise FeedFalseError("A node of the proof is out of bounds.", block=index)
+        if len(node.hash) != HASH_BYTES:
+            raise FeedFalseError("A hash of the proof has a wrong length.", block=index)
 
 
 def verify_proof(key: bytes, index: int, block: bytes, proof: Proof) -> Head:
@@ -73,13 +85,7 @@ def verify_proof(key: bytes, index: int, block: bytes, proof: Proof) -> Head:
     Raises:
         FeedFalseError: The proof does not show that.
     """
-    if not 0 <= index < INDEX_MAX or len(proof.nodes) > PROOF_NODES_MAX:
-        raise FeedFalseError("The proof is out of bounds.", code="feed-proof")
-    for node in proof.nodes:
-        if not (0 <= node.size <= SIZE_MAX and 0 <= node.index < 2 * INDEX_MAX):
-            raise FeedFalseError("A node of the proof is out of bounds.", block=index)
-        if len(node.hash) != HASH_BYTES:
-            raise FeedFalseError("A hash of the proof has a wrong length.", block=index)
+    check_bounds(index, proof.nodes)
     top = Node(2 * index, leaf_hash(block), len(block))
     rest = list(proof.nodes)
     while rest and rest[0].index == flat_tree.sibling(top.index):

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from nodevms.errors import LocalProtocolError
 from nodevms.feed import keys
-from nodevms.feed.errors import FeedDamagedError
+from nodevms.feed.errors import FeedDamagedError, NoBlockError
 from nodevms.feed.flat_tree import full_roots
 from nodevms.feed.heads import Head
 from nodevms.feed.merkle import Node, leaf_hash
@@ -114,8 +113,14 @@ class FeedReader:
         signature = self._files.signature(length - 1) if length else b""
         return Head(length, sum(root.size for root in roots), roots, signature)
 
-    def proof(self, index: int) -> Proof:
+    def proof(self, index: int, digest: int = 0) -> Proof:
         """Return the proof that block ``index`` is under the last synced head.
+
+        Args:
+            index: The block.
+            digest: Which of the proof's nodes the one who asks has (the wire's ``Request.nodes``):
+                they are left out, and with them the signature when nothing needs it. 0 for the
+                full proof.
 
         Raises:
             LocalProtocolError: The block does not exist or is not synced.
@@ -123,14 +128,13 @@ class FeedReader:
         """
         head = self._synced_head
         if not 0 <= index < head.length:
-            raise LocalProtocolError(f"There is no synced block {index}.", code="feed-no-block")
-        return make_proof(index, head, self.node)
+            raise NoBlockError(f"There is no synced block {index}.")
+        return make_proof(index, head, self.node, digest)
 
     def _check_range(self, start: int, end: int) -> None:
         if not 0 <= start <= end <= self._head.length:
-            raise LocalProtocolError(
-                f"Blocks {start} to {end} are not all in a feed of {self._head.length}.",
-                code="feed-no-block",
+            raise NoBlockError(
+                f"Blocks {start} to {end} are not all in a feed of {self._head.length}."
             )
 
     def _byte_offset(self, index: int) -> int:

@@ -16,6 +16,7 @@ from nodevms.errors import NodeVMSError, StorageError
 from nodevms.vm.backend import Surroundings
 from nodevms.vm.deploy import Deployment
 from nodevms.vm.errors import BackendClosedError
+from nodevms.vm.feeds_watcher import FeedsWatcher
 from nodevms.vm.requests import Outcome, Request
 from nodevms.vm.running import Running, open_running, resolve
 
@@ -32,6 +33,7 @@ class Lifetime:
         surroundings: Gives what the backend cannot compute; called where it may block.
         loop: The event loop whose futures the calls wait for.
         queue_max: How many calls may wait.
+        watcher: Is told when the feeds can be read.
     """
 
     def __init__(
@@ -41,11 +43,13 @@ class Lifetime:
         loop: asyncio.AbstractEventLoop,
         *,
         queue_max: int,
+        watcher: FeedsWatcher,
     ) -> None:
         self._deployment = deployment
         self._surroundings = surroundings
         self._loop = loop
         self._queue_max = queue_max
+        self._watcher = watcher
         self._lock = threading.Lock()
         self._ending = threading.Event()
         self._running: Running | None = None
@@ -85,12 +89,15 @@ class Lifetime:
             self._deliver,
             self._recover,
             queue_max=self._queue_max,
+            watcher=self._watcher,
         )
 
     def _keep(self, running: Running) -> bool:
         """Let it be called, unless the end came meanwhile."""
         with self._lock:
             if not self._ending.is_set():
+                store = running.backend.store
+                self._watcher.opened(store.log, store.metadata, store.content)
                 self._running = running
                 return True
         running.close()

@@ -15,6 +15,7 @@ from nodevms.vm.deploy import Deployment, deploy
 from nodevms.vm.directory import Layout
 from nodevms.vm.engine_thread import on_engine_thread
 from nodevms.vm.errors import BackendClosedError, OutcomeUnknownError
+from nodevms.vm.feeds_watcher import FeedsWatcher
 from nodevms.vm.publication import Publication
 from nodevms.vm.requests import Deliver, Outcome, Request
 from nodevms.vm.worker import Worker
@@ -35,8 +36,10 @@ class Running:
         failed: Callable[[Exception], None],
         *,
         queue_max: int = QUEUE_MAX,
+        watcher: FeedsWatcher,
     ) -> None:
         self.backend = backend
+        self._watcher = watcher
         self.methods = backend.methods
         self.names = frozenset(method.name for method in self.methods)
         self._deliver = deliver
@@ -55,7 +58,10 @@ class Running:
         """Answer and log what was accepted, publish the rest, and close the store."""
         self.worker.close()
         self._publication.close()
-        self.backend.close()
+        try:
+            self._watcher.closing()
+        finally:
+            self.backend.close()
 
     def _commit(self, batch: list[Logged]) -> bool:
         went_well = self.backend.commit(batch, self._deliver)
@@ -83,6 +89,7 @@ def open_running(
     failed: Callable[[Exception], None],
     *,
     queue_max: int,
+    watcher: FeedsWatcher,
 ) -> Running:
     """Begin or go on with a backend, and start its threads.
 
@@ -96,7 +103,7 @@ def open_running(
     def opened() -> Running:
         backend = on_engine_thread(lambda: deploy(deployment, surroundings))
         try:
-            return Running(backend, deliver, failed, queue_max=queue_max)
+            return Running(backend, deliver, failed, queue_max=queue_max, watcher=watcher)
         except BaseException:
             backend.close()  # its lock, above all
             raise

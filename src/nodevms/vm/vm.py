@@ -22,6 +22,7 @@ from nodevms.vm.deploy import Deployment
 from nodevms.vm.directory import LOG_PREFIX
 from nodevms.vm.errors import BackendClosedError, UnknownMethodError
 from nodevms.vm.exports import Exports
+from nodevms.vm.feeds_watcher import FeedsWatcher, NobodyWatches
 from nodevms.vm.lifetime import Lifetime
 from nodevms.vm.limits import Limits
 from nodevms.vm.requests import Answer, Method, Request
@@ -77,6 +78,7 @@ class VM:
         limits: Limits | None = None,
         queue_max: int = QUEUE_MAX,
         progress: Callable[[int, int], None] | None = None,
+        watcher: FeedsWatcher | None = None,
     ) -> None:
         """Begin the backend in a new directory, or go on with the one in an old directory.
 
@@ -88,6 +90,7 @@ class VM:
             limits: What a call may use.
             queue_max: How many calls may wait; the log does not record it.
             progress: Called with (entries done, entries in all) while an index is rebuilt.
+            watcher: Is told when the feeds can be read, and before they are closed.
 
         Raises:
             ScriptError: The script does not load or exports nothing; nothing was recorded.
@@ -112,7 +115,13 @@ class VM:
             progress=progress,
         )
         loop = asyncio.get_running_loop()
-        self._lifetime = Lifetime(deployment, self._surroundings, loop, queue_max=queue_max)
+        self._lifetime = Lifetime(
+            deployment,
+            self._surroundings,
+            loop,
+            queue_max=queue_max,
+            watcher=watcher or NobodyWatches(),
+        )
         self._beginning = loop.run_in_executor(None, self._lifetime.begin)
         try:
             # Whoever gives up waiting does not end it: that is for `close`.
