@@ -2,6 +2,7 @@
 
 from nodevms.dat.downloader import Downloader, DownloadLimits, Progress
 from nodevms.dat.feeds import Download, DownloadPeer
+from nodevms.dat.fetch import Fetch
 from nodevms.dat.limits import Limits
 from nodevms.dat.link import Address
 from nodevms.dat.network import Network
@@ -18,6 +19,7 @@ __all__ = [
     "DownloadLimits",
     "DownloadPeer",
     "Downloader",
+    "Fetch",
     "Limits",
     "Network",
     "Peer",

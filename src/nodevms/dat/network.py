@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nodevms.dat.peers import Peer
     from nodevms.dat.shared_feed import SharedFeed
     from nodevms.dat.swarm import Swarm
+    from nodevms.feed import ForkError
 
 _QUIET_SECONDS = 0.5
 _LAST_WORDS_SECONDS = 3.0
@@ -40,6 +41,8 @@ class Network:
             ways: Each makes one way of finding peers, told where to report them.
         """
         self.swarm = swarm
+        self._forked: dict[bytes, Callable[[ForkError], None]] = {}
+        swarm.on_fork = self._fork
         self._discovery = Discovery(swarm.found, ways)
         self._peers: list[Address] = []
 
@@ -82,17 +85,25 @@ class Network:
         if self.swarm.port:
             self._discovery.announce(discovery_key(feed.key), self.swarm.port)
 
-    def download(self, key: bytes, download: Download) -> None:
+    def download(
+        self,
+        key: bytes,
+        download: Download,
+        on_fork: Callable[[ForkError], None] | None = None,
+    ) -> None:
         """Find peers of a shared feed, and ask them for what is wanted of it.
 
         Args:
             key: The feed's public key.
             download: What is wanted.
+            on_fork: Called with the evidence when a peer proved a fork. The download has ended.
 
         Raises:
             LocalProtocolError: The feed is not shared.
         """
         self.swarm.download(key, download)
+        if on_fork is not None:
+            self._forked[key] = on_fork
         for address in self._peers:
             self.swarm.connect(address.host, address.port, key)
         self._discovery.lookup(discovery_key(key))
@@ -108,6 +119,11 @@ class Network:
         self._discovery.unannounce(name)
         self._discovery.forget(name)
         self.swarm.unshare(key)
+        self._forked.pop(key, None)
+
+    def _fork(self, key: bytes, error: ForkError) -> None:
+        if key in self._forked:
+            self._forked[key](error)
 
     async def last_words(self) -> None:
         """Give peers that follow our feeds a moment to fetch what came last."""

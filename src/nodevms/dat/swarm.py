@@ -67,7 +67,7 @@ class Swarm:
         self._host = host
         self._wanted_port = port
         self._live = live
-        self._on_fork = on_fork
+        self.on_fork = on_fork
         self._limits = limits or Limits()
         self._clock = clock
         self._random = random
@@ -269,8 +269,8 @@ class Swarm:
         shared = link.session.forked
         if shared is not None and isinstance(link.error, ForkError):
             self.end_download(shared.key)
-            if self._on_fork is not None:
-                self._on_fork(shared.key, link.error)
+            if self.on_fork is not None:
+                self.on_fork(shared.key, link.error)
 
     def _forget(self, shared: Shared) -> None:
         if shared.forget is not None:

@@ -41,6 +41,10 @@ BYTE_LENGTH_MAX = 2**43
 _BLOCK_COST = 256
 
 
+class _ClosedError(Exception):
+    """Stands in for what failed when nothing did."""
+
+
 class PartialFeed(PartialReader):
     """What we have of a feed, opened for putting more into it. The caller holds a lock on it.
 
@@ -55,7 +59,7 @@ class PartialFeed(PartialReader):
         super().__init__(files, key, bits, mend(files, bits, files.bitfield, key))
         self._file = files.bitfield
         self._flushing = Lock()
-        self._poisoned = False
+        self._poisoned: BaseException | None = None
         self._grown: list[Callable[[], None]] = []
         self.unflushed_bytes = 0
         """Bytes put since the last flush began, 256 added for each block."""
@@ -133,8 +137,8 @@ class PartialFeed(PartialReader):
                 )
             try:
                 self._store(reply, verdict.nodes, head)
-            except BaseException:
-                self._poisoned = True
+            except BaseException as error:
+                self._poisoned = error
                 raise
 
     def compare(self, index: int, nodes: Iterable[Node], signature: bytes) -> Head:
@@ -173,8 +177,8 @@ class PartialFeed(PartialReader):
             try:
                 if pages or head is not self._flushed_head:
                     self._sync(pages)
-            except BaseException:
-                self._poisoned = True
+            except BaseException as error:
+                self._poisoned = error
                 raise
             with self._lock:
                 self._bits.written()
@@ -216,7 +220,7 @@ class PartialFeed(PartialReader):
 
     def close(self) -> None:
         """Close the files. What is not flushed is lost."""
-        self._poisoned = True
+        self._poisoned = _ClosedError()
         self._files.close()
 
     def __enter__(self) -> PartialFeed:
@@ -253,10 +257,14 @@ class PartialFeed(PartialReader):
         self._file.sync()
 
     def _refuse_when_poisoned(self) -> None:
-        if self._poisoned:
+        if isinstance(self._poisoned, _ClosedError):
+            raise StorageError("The feed is closed.", code="feed-closed")
+        if self._poisoned is not None:
             raise StorageError(
-                "The feed is closed, or a write to it failed: open it again.", code="feed-closed"
-            )
+                f"A write to the feed failed: {self._poisoned}",
+                code="feed-closed",
+                hint="What was stored before is kept; open it again to go on.",
+            ) from self._poisoned
 
 
 def _runs(ordered: list[Node]) -> Iterator[tuple[int, bytes]]:
