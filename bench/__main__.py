@@ -23,7 +23,12 @@ PROGRAMS = {
     "replay": replay.main,
     "memory": memory.main,
 }
-SEPARATE = {"state": ["--files", "20000"], "drive": ["--rounds", "5"], "engine": []}
+SEPARATE = {
+    "state": ["--files", "20000"],
+    "drive": ["--rounds", "5"],
+    "engine": [],
+    "replicate": ["--quick"],
+}
 """Programs of their own, with what makes them quick."""
 
 

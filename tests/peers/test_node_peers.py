@@ -106,3 +106,17 @@ def test_a_drive_that_is_not_live_ends_by_itself(network: Network, tmp_path: Pat
     client = network.node("hyperdrive_fetch.js", ready["key"], "-", target, address, whole)
     client.wait()
     assert contents(tmp_path / "target") == {"a.txt": b"a"}
+
+
+def test_the_liar_lies_only_as_it_is_told(network: Network, tmp_path: Path) -> None:
+    feed = str(tmp_path / "feed")
+    maker = network.node("hypercore_serve.js", feed, "0", '{"count": 9, "size": 100}')
+    key = maker.wait_event("ready")["key"]
+    maker.stop()
+    for lie, event in (("honest", "synced"), ("wrong-block", "disconnected")):
+        liar = network.node("hypercore_liar.js", feed, "0", lie)
+        address = f"127.0.0.1:{liar.wait_event('ready')['port']}"
+        client = network.node("hypercore_fetch.js", key, "-", address, '{"live": true}')
+        client.wait_event(event)
+        liar.stop()
+    assert "could not be verified" in client.wait_event("disconnected")["error"]
