@@ -25,16 +25,23 @@ class CopyPlace:
 
     Attributes:
         layout: The directory.
+        evidence: The folder for what proves that a feed has two histories.
     """
 
-    def __init__(self, directory: Path, log_key: bytes) -> None:
+    def __init__(self, directory: Path, log_key: bytes, *, evidence: Path | None = None) -> None:
         """Open a copy of this log's backend, or begin one in a new or empty directory.
+
+        Args:
+            directory: Where it is.
+            log_key: The call log's public key.
+            evidence: The folder for what proves a fork; by default one in the directory.
 
         Raises:
             UsageError: The directory holds something else.
             StorageError: It cannot be written, or another process has it open.
         """
         self.layout = Layout(directory)
+        self.evidence = evidence or directory / "evidence"
         self._feeds: list[PartialFeed] = []
         _refuse_others(self.layout, log_key)
         try:
@@ -42,11 +49,6 @@ class CopyPlace:
         except OSError as error:
             raise _not_writable(directory, error) from error
         self._lock = WriterLock(self.layout)
-
-    @property
-    def evidence(self) -> Path:
-        """The folder for what proves that a feed has two histories."""
-        return self.layout.root / "evidence"
 
     def log(self, key: bytes) -> PartialFeed:
         """Open the call log."""
