@@ -9,6 +9,7 @@ then the contents that the log names. So a copy of a backend that goes on meanwh
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import time
 from collections.abc import Callable
@@ -146,6 +147,19 @@ class NetworkCopy:
         await self._whole(ARCHIVE, self.metadata)
         await self._whole(LOG, self.log, _marker(self.metadata.feed))
         await self._whole(CONTENTS, self.content, _contents_needed(self.log.feed))
+
+    async def changed(self, seconds: float) -> None:
+        """Return when a feed has grown, and look for that only so often.
+
+        Raises:
+            ForkError: A feed has two histories.
+            StorageError: What came cannot be stored.
+        """
+        before = [fetch.feed.length for fetch in self._fetches]
+        while [fetch.feed.length for fetch in self._fetches] == before:
+            await asyncio.sleep(seconds)
+            for fetch in self._fetches:
+                await fetch.news(0)
 
     async def end(self) -> None:
         """Ask for nothing more, and put on the disk what came."""

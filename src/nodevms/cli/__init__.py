@@ -17,6 +17,7 @@ MODULES: Final = {
     "call": "call",
     "info": "info",
     "log": "log",
+    "mirror": "mirror",
     "completion": "completion",
 }
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from nodevms.cli.network_options import NetworkWish, network_options
+from nodevms.cli.options import timeout_option
 from nodevms.cli.target import Target, directory_of, taken_for_an_address
 
 if TYPE_CHECKING:
@@ -31,9 +33,21 @@ READ_BLOCKS: Final = 64
     "-n", "--last", type=click.IntRange(min=0), metavar="COUNT", help="Only the last entries."
 )
 @click.option("-f", "--follow", is_flag=True, help="Go on with entries as they come; Ctrl+C ends.")
+@network_options
+@timeout_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-def command(target: str, start: int, last: int | None, follow: bool, as_json: bool) -> None:
-    """Print the call log of a backend, one line an entry.
+def command(
+    target: str,
+    start: int,
+    last: int | None,
+    follow: bool,
+    network: NetworkWish,
+    timeout: float,
+    as_json: bool,
+) -> None:
+    """Print a call log, one line an entry.
+
+    dat://KEY is looked for in the Dat network, and only the entries that are printed are fetched.
 
     Every line is signed by the log's key. Whether what it says is true is the question of
     `nodevms verify`.
@@ -42,29 +56,44 @@ def command(target: str, start: int, last: int | None, follow: bool, as_json: bo
     nodevms log localhost:5555
     nodevms log ./counter --last 10 --follow
     nodevms log ./counter --json
+    nodevms log dat://7081…bbef --follow
     """  # noqa: D301
-    asyncio.run(_print(target, start, last, follow, as_json))
-
-
-async def _print(target: str, start: int, last: int | None, follow: bool, as_json: bool) -> None:
     with taken_for_an_address(target):
-        async with _source(target) as log:
+        source = _source(target, network, timeout, follow=follow)
+        asyncio.run(_print(source, start, last, follow, as_json))
+
+
+async def _print(
+    source: AbstractAsyncContextManager[LogSource],
+    start: int,
+    last: int | None,
+    follow: bool,
+    as_json: bool,
+) -> None:
+    async with source as log:
+        length = await log.length()
+        at = start if last is None else max(start, length - last)
+        while True:
+            while at < length:
+                numbers = range(at, min(length, at + READ_BLOCKS))
+                _write(numbers, await log.blocks(numbers), as_json)
+                at = numbers.stop
+            if not follow:
+                return
+            await log.grown(length)
             length = await log.length()
-            at = start if last is None else max(start, length - last)
-            while True:
-                while at < length:
-                    numbers = range(at, min(length, at + READ_BLOCKS))
-                    _write(numbers, await log.blocks(numbers), as_json)
-                    at = numbers.stop
-                if not follow:
-                    return
-                await log.grown(length)
-                length = await log.length()
 
 
-def _source(target: str) -> AbstractAsyncContextManager[LogSource]:
+def _source(
+    target: str, network: NetworkWish, timeout: float, *, follow: bool
+) -> AbstractAsyncContextManager[LogSource]:
     from nodevms.cli.log_sources import directory_log, served_log
 
+    if target.startswith("dat:"):
+        from nodevms.cli.log_network import network_log
+        from nodevms.feed import parse_dat_url
+
+        return network_log(parse_dat_url(target), network, timeout, live=follow)
     directory = directory_of(target)
     return served_log(target) if directory is None else directory_log(directory)
 
