@@ -119,9 +119,10 @@ class Network:
         return self.start(name or f"dat{version}-{arguments[0]}", command, cwd=cwd)
 
     def nodevms(self, *arguments: str, cwd: Path | None = None, name: str = "") -> Program:
-        """Start a command of this checkout."""
+        """Start a command of this checkout; it looks for peers if it can find none elsewhere."""
         command = [sys.executable, "-m", "nodevms", *arguments]
-        return self.start(name or f"nodevms-{arguments[0]}", command, cwd=cwd)
+        env = {"NODEVMS_SWARM": "yes" if self.isolated else "no"}
+        return self.start(name or f"nodevms-{arguments[0]}", command, cwd=cwd, env=env)
 
     def python(self, *arguments: str, cwd: Path | None = None, name: str = "python") -> Program:
         """Start this Python with any arguments."""

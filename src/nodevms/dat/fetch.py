@@ -98,8 +98,8 @@ class Fetch:
 
     @property
     def peers(self) -> int:
-        """How many connections there are about this feed."""
-        return sum(self.feed.key in peer.keys for peer in self._network.peers)
+        """How many peers are connected that speak of this feed."""
+        return len({peer.id for peer in self._network.peers if self.feed.key in peer.keys})
 
     def begin(self) -> None:
         """Look for peers and ask them."""

@@ -16,6 +16,7 @@ class Peer:
     Attributes:
         address: The other side's.
         incoming: It came to us.
+        id: What the other side calls itself on all its connections; empty before its handshake.
         keys: Public keys of the feeds that are open.
         received_bytes: On the wire.
         sent_bytes: On the wire.
@@ -24,6 +25,7 @@ class Peer:
 
     address: Address
     incoming: bool
+    id: bytes
     keys: tuple[bytes, ...]
     received_bytes: int
     sent_bytes: int
@@ -32,10 +34,12 @@ class Peer:
     @classmethod
     def of(cls, link: Link) -> Peer:
         """Return what a link looks like now."""
+        handshake = link.session.connection.remote_handshake
         exchanges = link.session.exchanges.values()
         return cls(
             link.address,
             link.incoming,
+            b"" if handshake is None else handshake.id,
             tuple(exchange.shared.key for exchange in exchanges),
             link.received_bytes,
             link.sent_bytes,

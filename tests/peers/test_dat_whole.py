@@ -1,0 +1,181 @@
+"""A served backend on the Dat network, as its users meet it: found by discovery alone.
+
+`nodevms exec` serves; `dat` 13 and 14 clone its files; a mirror follows; then the host is gone.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import in_process
+from network import Network
+from program import Program
+
+SCRIPT = """
+exports.begin = async () => {
+  await System.files.mkdir('/deep')
+  await System.files.mkdir('/deep/er')
+  await System.files.writeFile('/deep/er/\u00fc.txt', 'x'.repeat(200000))
+  await System.files.writeFile('/hello.txt', 'world')
+  await System.files.writeFile('/gone.txt', 'soon')
+}
+exports.change = async () => {
+  await System.files.writeFile('/hello.txt', 'moon')
+  await System.files.writeFile('/new.txt', 'new')
+  await System.files.unlink('/gone.txt')
+}
+exports.echo = value => value
+"""
+BEGUN = {"hello.txt": "world", "deep/er/\u00fc.txt": "x" * 200_000, "gone.txt": "soon"}
+CHANGED = {"hello.txt": "moon", "deep/er/\u00fc.txt": "x" * 200_000, "new.txt": "new"}
+
+
+class Host:
+    """A served backend in the network."""
+
+    def __init__(self, network: Network, place: Path) -> None:
+        (place / "backend.js").write_text(SCRIPT)
+        self.network = network
+        self.directory = place / "backend"
+        self.program = network.nodevms(
+            "exec", str(place / "backend.js"), "--dir", str(self.directory)
+        )
+        found = self.program.wait_for(r"Files: +(dat://\w{64})\nCall log: (dat://\w{64})")
+        self.files, self.log = found.group(1), found.group(2)
+
+    def call(self, *arguments: str) -> None:
+        self.network.nodevms("call", "localhost:5555", *arguments).wait()
+
+    def published(self, entries: int) -> None:
+        """Wait until the drive reflects so many entries; it follows within a second."""
+
+        def look() -> bool:
+            return bool(at_rest(self.directory)["publishedEntries"] == entries)
+
+        self.program.wait_until(f"publication of entry {entries - 1}", look)
+
+    def stop(self) -> None:
+        self.program.process.send_signal(signal.SIGTERM)
+        self.program.wait()
+
+
+def at_rest(directory: Path) -> dict[str, Any]:
+    """Verify a directory, for which no network is needed."""
+    done = in_process("verify", str(directory), "--json", "--no-memory")
+    assert done.exit_code == 0, done.output
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+def verified(network: Network, *arguments: str) -> dict[str, Any]:
+    program = network.nodevms("verify", *arguments, "--json", "--no-memory")
+    program.wait(exit_code=None)
+    document: dict[str, Any] = program.documents()[-1]
+    return document
+
+
+def files_of(place: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(place)): path.read_text()
+        for path in place.rglob("*")
+        if path.is_file() and ".dat" not in path.relative_to(place).parts
+    }
+
+
+@pytest.fixture
+def host(network: Network, tmp_path: Path) -> Host:
+    return Host(network, tmp_path)
+
+
+def test_both_dat_programs_clone_a_backend_and_what_changed_since(
+    host: Host, network: Network, tmp_path: Path
+) -> None:
+    for turn, (method, files) in enumerate((("begin", BEGUN), ("change", CHANGED)), 2):
+        host.call(method)
+        host.published(turn)
+        clones = {
+            tmp_path / f"{method}{version}": network.dat(
+                version, "clone", host.files, str(tmp_path / f"{method}{version}")
+            )
+            for version in (13, 14)
+        }
+        for place, program in clones.items():
+            program.wait()
+            assert files_of(place) == files
+
+
+def has(mirror: Program, entries: int) -> None:
+    mirror.wait_until(
+        f"{entries} entries", lambda: any(d["entries"] == entries for d in mirror.documents())
+    )
+
+
+def test_a_mirror_keeps_a_backend_readable_and_auditable_when_its_host_is_gone(
+    host: Host, network: Network, tmp_path: Path
+) -> None:
+    host.call("begin")
+    mirror = network.nodevms("mirror", host.log, str(tmp_path / "mirror"), "--json")
+    has(mirror, 2)
+    host.call("change")
+    has(mirror, 3)
+    host.published(3)
+    host.stop()
+    document = verified(network, host.log)
+    assert (document["verdict"], document["source"], document["peers"]) == ("verified", "dat", 1)
+    assert (document["entries"], document["publishedEntries"]) == (3, 3)
+    program = network.dat(13, "clone", host.files, str(tmp_path / "cloned"))
+    program.wait()
+    assert files_of(tmp_path / "cloned") == CHANGED
+
+    # It stops, and goes on with nothing lost; whoever starts it again needs no host.
+    mirror.process.send_signal(signal.SIGINT)
+    mirror.wait()
+    assert at_rest(tmp_path / "mirror")["entries"] == 3
+    again = network.nodevms("mirror", host.log, str(tmp_path / "mirror"), "--json")
+    has(again, 3)
+    lines = network.nodevms("log", host.log, "--json")
+    lines.wait()
+    assert [one["entry"]["type"] for one in lines.documents()] == ["init", "call", "call"]
+    second = network.nodevms("mirror", host.log, str(tmp_path / "second"), "--json", "--once")
+    second.wait()
+    assert second.documents()[-1]["entries"] == 3
+    for name in ("call-log.data", "files/content/data", "files/metadata/data"):
+        data = (tmp_path / "second" / name).read_bytes()
+        assert (
+            data
+            == (tmp_path / "mirror" / name).read_bytes()
+            == (host.directory / name).read_bytes()
+        )
+
+
+def test_a_log_is_followed_over_the_network(host: Host, network: Network) -> None:
+    following = network.nodevms("log", host.log, "--follow", "--json", "--last", "1")
+    following.wait_until("the first entry", following.documents)
+    host.call("echo", "1")
+    following.wait_until("a second entry", lambda: len(following.documents()) == 2)
+    first, second = following.documents()
+    assert (first["seq"], second["seq"]) == (0, 1)
+    assert second["entry"]["call"]["args"] == [1]
+
+
+def test_a_server_that_is_gone_is_verified_from_the_network(host: Host, network: Network) -> None:
+    document = verified(network, "localhost:5556", "--log", host.log)
+    assert (document["verdict"], document["source"]) == ("verified", "dat")
+    assert verified(network, "localhost:5555", "--log", host.log)["source"] == "http"
+    document = verified(network, "localhost:5556", "--log", host.log, "--no-swarm")
+    assert (document["verdict"], document["code"]) == ("could-not-check", "connection-failed")
+
+
+def test_a_copy_over_http_goes_on_over_the_network_and_back(
+    host: Host, network: Network, tmp_path: Path
+) -> None:
+    kept = str(tmp_path / "kept")
+    for entries, target in enumerate(("localhost:5555", host.log, "localhost:5555"), 1):
+        document = verified(network, target, "--dir", kept)
+        assert (document["verdict"], document["entries"]) == ("verified", entries)
+        assert at_rest(Path(kept))["entries"] == entries
+        host.call("echo", json.dumps(entries))
