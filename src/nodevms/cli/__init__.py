@@ -17,6 +17,7 @@ MODULES: Final = {
     "call": "call",
     "info": "info",
     "log": "log",
+    "clone": "clone",
     "mirror": "mirror",
     "completion": "completion",
 }

@@ -49,7 +49,8 @@ def succeed(key: bytes, directory: Path, result: Result, *, as_json: bool) -> No
     if result.downloaded:
         done.append(f"{_bytes(result.downloaded)} fetched")
     if done:
-        click.echo(", ".join(done).capitalize() + ".")
+        text = ", ".join(done)
+        click.echo(f"{text[0].upper()}{text[1:]}.")
     _list("Changed here and left as they are:", result.changed)
     _list(
         "In the way, and kept under another name:",

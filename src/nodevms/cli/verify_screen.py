@@ -71,6 +71,10 @@ class Screen:
             self._fetched = what
         self._show(f"Downloading {what}", min(done, total), total, "bytes")
 
+    def downloaded(self, what: str, done: int, total: int) -> None:
+        """Show how many bytes came."""
+        self._show(f"Downloading {what}", done, total, "bytes")
+
     def checked(self, name: str, done: int, total: int) -> None:
         """Show how many bytes of a feed were checked."""
         self._show(f"Checking {name}", done, total, "bytes")

@@ -14,6 +14,7 @@ from nodevms.errors import CouldNotCheckError
 BYTES_MAX: Final = 64 * 1024**3
 LOOK_SECONDS: Final = 0.25
 """How often what came is looked at, at most."""
+NAME_A_PEER: Final = "Is it shared now? Name somebody who has it with --peer HOST:PORT."
 GO_ON: Final = "Run the command again to go on where it stopped."
 
 
@@ -131,7 +132,8 @@ async def wait_for(
     while not condition():
         await fetching.news(LOOK_SECONDS)
         if stall.is_over((fetching.feed.length, seen())) and not condition():
-            raise CouldNotCheckError(complaint, code=code, hint=GO_ON)
+            hint = NAME_A_PEER if code == "dat-nobody" else GO_ON
+            raise CouldNotCheckError(complaint, code=code, hint=hint)
 
 
 def _now() -> float:
