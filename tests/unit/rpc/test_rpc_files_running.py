@@ -114,8 +114,9 @@ async def broken_off(reader: Reader, target: str) -> bytes:
     async with reader.wire.session.get(reader.wire.url(target)) as response:
         assert response.status == 200
         try:
-            while not response.content.at_eof():
-                received += await response.content.readany()
+            async with asyncio.timeout(10):  # the server waits longer for the next request
+                while not response.content.at_eof():
+                    received += await response.content.readany()
         except aiohttp.ClientPayloadError:
             return received
     pytest.fail("it came whole")
