@@ -18,6 +18,7 @@ from reading import Reader, reading, running
 from serving import serving
 
 from nodevms import DatArchive
+from nodevms.errors import StorageError
 from nodevms.feed import Feed
 from nodevms.rpc.files import FilesDoor, Turns
 from nodevms.rpc.files.turns import READS_AT_ONCE
@@ -68,6 +69,23 @@ async def test_a_backend_that_recovers_is_unavailable_for_a_while() -> None:
         got = await Reader(wire).get("/files/counter")
     assert got.status == 503
     assert got.json["error"]["code"] == "closed"
+
+
+async def test_files_that_are_closed_meanwhile_are_unavailable(
+    engine: Engine, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(engine, tmp_path / "backend") as vm:
+        await vm.exports.write("/counter", 1)
+        archive = vm.files_archive
+        file = archive.open_file("/counter")
+    async with reading(archive) as reader:
+        got = await reader.get("/files/counter")
+    assert (got.status, got.json["error"]["code"]) == (503, "state-index")
+    assert "closed" in caplog.text
+    assert "damaged" not in caplog.text
+    archive._contents._cache.clear()
+    with pytest.raises(StorageError):
+        next(file.pieces(0, 1))
 
 
 @pytest.fixture
