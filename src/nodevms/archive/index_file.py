@@ -104,6 +104,8 @@ def clear(connection: sqlite3.Connection) -> None:
 
 def storage_error(error: sqlite3.Error) -> StorageError:
     """Return what a SQLite error means here."""
+    if isinstance(error, sqlite3.ProgrammingError):  # closed, while a reader was still at it
+        return StorageError(f"the state index could not be used: {error}", code="state-index")
     name = getattr(error, "sqlite_errorname", "")
     if any(part in name for part in _OUTSIDE):
         return StorageError(f"the state index could not be used: {error}", code="state-index")

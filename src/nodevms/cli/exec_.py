@@ -118,6 +118,8 @@ def command(
     Every call, its arguments, its caller and every version of every file are public for ever:
     anybody who can reach the server can read them, and they cannot be taken back.
 
+    A browser shows the files, at every version, below /files/ of the address.
+
     Ctrl+C or SIGTERM stops the server when every accepted call is answered and logged; a second
     one refuses the calls that have not begun; a third one kills.
 

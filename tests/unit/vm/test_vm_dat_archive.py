@@ -17,7 +17,7 @@ from nodevms.archive.errors import (
     NotFoundError,
     UnknownVersionError,
 )
-from nodevms.errors import ProvedFalseError, StorageError
+from nodevms.errors import LocalProtocolError, ProvedFalseError, StorageError
 from nodevms.sandbox import Engine
 from nodevms.vm.encodings import InvalidEncodingError
 
@@ -87,6 +87,26 @@ def test_any_old_version_is_readable(archive: DatArchive) -> None:
     assert old.version == 5
     old.close()
     assert archive.read_file("/counter") == "2"
+
+
+def test_a_file_in_pieces_and_a_folder_in_pages(archive: DatArchive) -> None:
+    old = archive.checkout(5)
+    file = old.open_file("/photos/b.txt")
+    assert file.stat == old.stat("/photos/b.txt")
+    assert b"".join(file.pieces(0, file.stat.size)) == "é\ufeff".encode()
+    assert b"".join(file.pieces(1, 3)) == "é\ufeff".encode()[1:3]
+    first = old.read_folder("/photos", limit=1)
+    assert (first.children, first.after) == ([("a.bin", old.stat("/photos/a.bin"))], "a.bin")
+    second = old.read_folder("/photos", first.after or "", limit=1)
+    assert ([name for name, _ in second.children], second.after) == (["b.txt"], None)
+    for error, call in (
+        (NotFoundError, lambda: archive.open_file("/photos/b.txt")),
+        (NotAFileError, lambda: old.open_file("/photos")),
+        (NotAFolderError, lambda: old.read_folder("/counter", limit=1)),
+        (LocalProtocolError, lambda: list(file.pieces(0, 99))),
+    ):
+        with pytest.raises(error):
+            call()
 
 
 def test_history(archive: DatArchive) -> None:

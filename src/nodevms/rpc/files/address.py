@@ -161,7 +161,7 @@ def _format(text: str | None) -> Format | None:
 
 def _name(text: str) -> str:
     try:
-        if text and canonical_path(text) != f"/{text}":
+        if text and ("/" in text or canonical_path(text) != f"/{text}"):
             raise MalformedAddressError("after is a name in the folder.")
     except InvalidPathError:
         raise MalformedAddressError("after is a name in the folder.") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ th, td { padding: .25rem .75rem .25rem 0; border-bottom: 1px solid #8884; vertic
 td:first-child { overflow-wrap: anywhere; white-space: pre-wrap }
 .n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
 .t { white-space: nowrap; font-variant-numeric: tabular-nums }
+nav { margin-bottom: 1rem }
 footer { margin-top: 2rem; font-size: .875rem; overflow-wrap: anywhere }
 """
 _STYLE_HASH: Final = b64encode(sha256(_STYLE.encode()).digest()).decode()
@@ -32,6 +34,7 @@ PAGE_POLICY: Final = (
 )
 """The Content-Security-Policy of these pages: they run and load nothing."""
 
+_TURNING: Final = re.compile("[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _LATEST_MS: Final = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z, where datetime ends
 
 
@@ -47,7 +50,7 @@ def folder_page(info: DatArchiveInfo, newest: int, address: Address, page: Folde
     path = address.path if address.path == ROOT else f"{address.path}/"
     body = "\n".join(
         (
-            f"<h1><bdi>{escape(info.title)}</bdi>: <bdi>{escape(path)}</bdi></h1>",
+            f"<h1><bdi>{_shown(info.title)}</bdi>: <bdi>{_shown(path)}</bdi></h1>",
             f"<nav>{' · '.join(_versions(info.version, newest, address))}</nav>",
             "<table>",
             '<tr><th>name</th><th class="n">bytes</th><th>changed (UTC)</th></tr>',
@@ -70,16 +73,21 @@ def refusal_page(status: int, sentence: str, to_root: str | None) -> bytes:
         to_root: Relative URL of the root folder, if one can be given.
     """
     way = f'\n<p><a href="{escape(to_root)}">All files</a></p>' if to_root else ""
-    return _page(f"{status}", f"<h1>{status}</h1>\n<p>{escape(sentence)}</p>{way}")
+    return _page(f"{status}", f"<h1>{status}</h1>\n<p>{_shown(sentence)}</p>{way}")
 
 
 def _page(title: str, body: str) -> bytes:
     head = (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width">\n'
-        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n"
+        f"<title>{_shown(title)}</title>\n<style>{_STYLE}</style>\n</head>\n"
     )
     return f"{head}<body>\n{body}\n</body>\n</html>\n".encode()
+
+
+def _shown(text: str) -> str:
+    """Return text as HTML, with what would turn the order of the rest around made visible."""
+    return escape(_TURNING.sub(lambda found: f"[U+{ord(found[0]):04X}]", text))
 
 
 def _versions(shown: int, newest: int, address: Address) -> Iterator[str]:
@@ -102,7 +110,7 @@ def _rows(address: Address, page: FolderPage) -> Iterator[str]:
         href = escape(link(name, is_folder=stat.is_folder) + here)
         size = "" if stat.is_folder else f"{stat.size:,}"
         yield (
-            f'<tr><td><a href="{href}"><bdi>{escape(name)}</bdi>{slash}</a></td>'
+            f'<tr><td><a href="{href}"><bdi>{_shown(name)}</bdi>{slash}</a></td>'
             f'<td class="n">{size}</td><td class="t">{_time(stat)}</td></tr>'
         )
 

@@ -12,8 +12,8 @@ from aiohttp import web
 from nodevms.errors import NodeVMSError
 from nodevms.rpc.files.turns import Turns
 
-_PIECES_AT_ONCE: Final = 4
-"""Of 65,536 bytes: what one reader costs in memory, beside what its connection buffers."""
+_PIECES_AT_ONCE: Final = 2
+"""Of 65,536 bytes. Twice as many are a tenth faster, and cost each idle reader 0.3 MiB more."""
 _REPORTED_MAX: Final = 1_000
 _log: Final = logging.getLogger("nodevms.rpc.files")
 
