@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from record_golden import GOLDEN, RECORDINGS, verdict
+from record_golden import GOLDEN, RECORDINGS, RIGHT, verdict
 
 NAMES = sorted(path.parent.name for path in GOLDEN.glob("*/verdict.json"))
 
@@ -27,4 +27,4 @@ def test_a_recorded_history_gets_its_verdict(
     if found.get("code") == "unknown-engine":
         pytest.fail(f"{name} needs an engine that is not shipped; see record_golden.py")
     assert found == expected
-    assert found["exitCode"] == {"honest": 0, "lie": 1, "behind": 3}[name.partition("-")[0]]
+    assert found["exitCode"] == RIGHT[name.partition("-")[0]]

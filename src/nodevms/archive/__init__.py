@@ -17,6 +17,7 @@ from nodevms.archive.files import ArchiveInfo, FileApi
 from nodevms.archive.index_file import remove_index
 from nodevms.archive.overlay import Overlay, PendingChange
 from nodevms.archive.paths import canonical_path
+from nodevms.archive.pieces import content_pieces
 from nodevms.archive.proof import StateProof, verify_proof
 from nodevms.archive.publication import PublicationPlanner, Published
 from nodevms.archive.publisher import Publisher
@@ -60,6 +61,7 @@ __all__ = [
     "UnknownVersionError",
     "Value",
     "canonical_path",
+    "content_pieces",
     "create_drive",
     "publications",
     "read_content",

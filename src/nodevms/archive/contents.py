@@ -102,6 +102,18 @@ class FeedContents:
             return self._block(block)
         return b"".join([self._block(index) for index in range(block, block + count)])
 
+    def stored_block(self, index: int) -> bytes:
+        """Return a block that was committed, and keep nothing of it in memory.
+
+        For readers from outside, who must not push out what the script works with.
+
+        Raises:
+            StorageError: The feed's own.
+        """
+        with self._lock:
+            cached = self._cache.get(index)
+        return self._feed.get(index) if cached is None else cached
+
     def commit(self) -> int:
         """Append what was staged to the feed as one batch, and return the number of blocks.
 

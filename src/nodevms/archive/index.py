@@ -119,19 +119,25 @@ class Index:
         page = [(row[5], _record(row)) for row in rows]
         return [(name, record) for name, record in page if record is not None]
 
-    def names_ever(self, folder: str, after: str) -> list[str]:
-        """Return at most PAGE_NAMES names above `after` that a folder has or ever had, in order."""
+    def children_at(self, folder: str, version: int, after: str) -> Page[Record | None]:
+        """Return at most PAGE_NAMES names above `after` that a folder has or ever had, in order.
+
+        With what each had after a filesVersion: None for nothing.
+        """
         folder_id = self.path_id(folder)
         if folder_id is None:
             return []
-        rows: list[tuple[Any, ...]] = []
+        page: Page[Record | None] = []
         for live in (0, 1):
-            rows += self.rows(
-                f"SELECT name FROM path WHERE parent = ? AND name > ? AND live = {live} "  # noqa: S608
-                f"ORDER BY name LIMIT {PAGE_NAMES}",
-                (folder_id, after),
+            rows = self.rows(
+                f"SELECT {_FIELDS}, p.name FROM path p LEFT JOIN change c ON c.version = "  # noqa: S608
+                "(SELECT max(version) FROM change WHERE path = p.id AND version <= ?) "
+                f"WHERE p.parent = ? AND p.name > ? AND p.live = {live} "
+                f"ORDER BY p.name LIMIT {PAGE_NAMES}",
+                (version, folder_id, after),
             )
-        return sorted(row[0] for row in rows)[:PAGE_NAMES]
+            page += [(row[5], None if row[0] is None else _record(row)) for row in rows]
+        return sorted(page, key=_name)[:PAGE_NAMES]
 
     def record_at(self, path: str, version: int) -> Record | None:
         """Return what a path had after this filesVersion."""
@@ -207,6 +213,10 @@ class Index:
             path = join_path(path, name)
             self._paths.put(folder_id, path)
         return path
+
+
+def _name(item: tuple[str, object]) -> str:
+    return item[0]
 
 
 def _record(row: tuple[Any, ...]) -> Record | None:

@@ -17,6 +17,7 @@ from nodevms.archive.record import NUMBER_MAX, HistoryItem, Record, path_key
 from nodevms.archive.tree import Branch, Node, bit_of, find, root_hash
 
 _MISSING = object()
+_PAGES_LOOKED_AT_MAX = 64
 
 
 class LayerNodes:
@@ -136,23 +137,72 @@ class StateReader:
         Raises:
             UnknownVersionError: No such version yet.
         """
-        self._check_version(version)
         after: str | None = ""
         while after is not None:
-            with self._lock:
-                lower: list[tuple[str, str]] = [
-                    (name, name) for name in self._index.names_ever(folder, after)
-                ]
-                upper: list[tuple[str, str | None]] = [
-                    (name, name) for name, _ in self._pending.page(folder, after)
-                ]
-                names, after = merged_page(upper, lower)
-                page = [
-                    (name, self.record_at(join_path(folder, name), version)) for name, _ in names
-                ]
-            for name, record in page:
-                if record is not None:
-                    yield name, record
+            page, after = self.children_at_page(folder, version, after)
+            yield from page
+
+    def children_at_page(
+        self, folder: str, version: int, after: str
+    ) -> tuple[Page[Record], str | None]:
+        """Return some of what was in a folder at a filesVersion, in UTF-8 order.
+
+        Looks at no more than 2 * PAGE_NAMES names that the folder has or ever had, so it may find
+        nothing and still not be at the end.
+
+        Args:
+            folder: Canonical path.
+            version: The filesVersion.
+            after: The name to go on after; the empty string to begin.
+
+        Returns:
+            (name, record) each, and the name to go on after; None at the end.
+
+        Raises:
+            UnknownVersionError: No such version yet.
+        """
+        with self._lock:
+            self._check_version(version)
+            page = self._index.children_at(folder, version, after)
+            lower = [(name, (record,)) for name, record in page]
+            below = dict(lower)
+            upper: list[tuple[str, tuple[Record | None] | None]] = []
+            for name, _ in self._pending.page(folder, after):
+                waiting = self._pending.record_at(join_path(folder, name), version)
+                found = below.get(name) if waiting is None else (waiting.record,)
+                upper.append((name, found))
+            merged, end = merged_page(upper, lower)
+        return [(name, record) for name, (record,) in merged if record is not None], end
+
+    def children_up_to(
+        self, folder: str, version: int, after: str, limit: int
+    ) -> tuple[Page[Record], str | None]:
+        """Return at most `limit` of what was in a folder at a filesVersion, in UTF-8 order.
+
+        Fewer at the end, or where so many names above `after` are gone that it stops looking.
+
+        Args:
+            folder: Canonical path.
+            version: The filesVersion.
+            after: The name to go on after; the empty string to begin.
+            limit: At least 1.
+
+        Returns:
+            (name, record) each, and the name to go on after; None at the end.
+
+        Raises:
+            UnknownVersionError: No such version yet.
+        """
+        found: Page[Record] = []
+        more: str | None = after
+        for _ in range(_PAGES_LOOKED_AT_MAX + limit // PAGE_NAMES):
+            if more is None or len(found) > limit:
+                break
+            page, more = self.children_at_page(folder, version, more)
+            found += page
+        if len(found) <= limit:
+            return found, more
+        return found[:limit], found[limit - 1][0]
 
     def history(
         self,

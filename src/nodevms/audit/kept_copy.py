@@ -20,6 +20,8 @@ from nodevms.feed.heads import verify_head
 from nodevms.feed.merkle import NO_NODE, NODE_BYTES, Node, leaf_hash
 from nodevms.feed.sleep import HEADER_BYTES, SleepFile
 from nodevms.rpc.doors import SIGNATURE_BYTES, HeadDocument
+from nodevms.vm.directory import Layout
+from nodevms.vm.writer_lock import is_locked
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,8 @@ class KeptCopy:
         """
         try:
             self._make_folder()
+            # It says what came over the network before; what comes now is whole or nothing.
+            self.path("bitfield").unlink(missing_ok=True)
         except OSError as error:
             raise _not_writable(self.directory, error) from error
         before = self._signed_length()
@@ -112,6 +116,8 @@ class KeptCopy:
             return
         if found != key:
             raise _foreign(f"{self.directory} holds a copy of another backend")
+        if self.name == "call-log" and is_locked(Layout(self.directory)):
+            raise _foreign(f"{self.directory} is in use by another process")
 
     def take_tree(self, fetched: Path) -> None:
         """Put a fetched tree in its place, if it is what the head signs and continues the copy.

@@ -16,9 +16,11 @@ from nodevms.audit.deadline import OutOfTimeError
 from nodevms.audit.divergence import EntryFalseError, EntryUncheckedError
 from nodevms.errors import CouldNotCheckError, NodeVMSError, ProvedFalseError, StorageError
 from nodevms.feed import Feed, FileSystem, Head, audit_feed, read_start
+from nodevms.feed.files import OSFiles
 from nodevms.feed.keys import PUBLIC_KEY_BYTES
 from nodevms.feed.recovery import torn_after
 from nodevms.feed.sleep import FeedFiles
+from nodevms.feed.whole_prefix import whole_length
 from nodevms.vm.directory import LOCK_BYTES_MAX, LOG_PREFIX, Layout
 from nodevms.vm.writer_lock import is_locked
 
@@ -74,6 +76,8 @@ def open_checked(
         CouldNotCheckError: Bytes are missing or cannot be read.
     """
     try:
+        if (whole := _whole_part(place)) is not None:
+            return _as_far_as_whole(place, seen, whole)
         for _ in range(_LOOKS_MAX):
             found = _last_writer(place.layout)
             if is_locked(place.layout):
@@ -90,6 +94,26 @@ def open_checked(
         raise _unreadable(place, error) from error
     except (ProvedFalseError, CouldNotCheckError) as error:
         raise _about(place, error) from error
+
+
+def _whole_part(place: Place) -> int | None:
+    """Return how much is whole of a copy that came over the network, or still comes.
+
+    None for what is whole and at rest, and for a backend's own directory.
+    """
+    key = place.directory / f"{place.prefix}key"
+    if _is_own(place.layout) or not key.exists():
+        return None
+    whole = whole_length(place.directory, place.prefix)
+    if whole == _signed_length(place, OSFiles()) and not is_locked(place.layout):
+        return None
+    return whole
+
+
+def _as_far_as_whole(place: Place, seen: BytesSeen, length: int) -> tuple[Feed, Head]:
+    """Check the beginning of a copy, whatever stands behind it."""
+    head = _audit(place, seen, _key(place), length=length, exact=False)
+    return Feed.open_prefix(place.directory, place.prefix, length), head
 
 
 def _in_use(place: Place, seen: BytesSeen, pause: Callable[[float], None]) -> tuple[Feed, Head]:
@@ -171,7 +195,7 @@ def _audit(
 
 def _is_torn(place: Place, key: bytes, file_system: FileSystem) -> bool:
     """Tell whether a power cut explains what is wrong with a backend's own directory."""
-    if not (place.layout.root / f"{LOG_PREFIX}secret_key").exists():
+    if not _is_own(place.layout):
         return False
     files = FeedFiles(file_system, place.directory, place.prefix)
     try:
@@ -190,7 +214,7 @@ def _is_torn(place: Place, key: bytes, file_system: FileSystem) -> bool:
 
 
 def _torn(place: Place, error: NodeVMSError) -> CouldNotCheckError:
-    own = (place.layout.root / f"{LOG_PREFIX}secret_key").exists()
+    own = _is_own(place.layout)
     return CouldNotCheckError(
         str(error),
         code="feed-torn",
@@ -198,6 +222,11 @@ def _torn(place: Place, error: NodeVMSError) -> CouldNotCheckError:
         if own
         else "If a fetch broke off, fetch again: nodevms verify URL --dir DIR.",
     )
+
+
+def _is_own(layout: Layout) -> bool:
+    """Tell a backend's own directory from a copy."""
+    return (layout.root / f"{LOG_PREFIX}secret_key").exists()
 
 
 def _key(place: Place) -> bytes:

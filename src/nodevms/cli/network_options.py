@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from nodevms.errors import CouldNotCheckError
+from nodevms.errors import CouldNotCheckError, UsageError
 
 if TYPE_CHECKING:
     from nodevms.dat import Address, Network
@@ -40,6 +40,11 @@ class NetworkWish:
     dht: bool
     bootstrap: tuple[str, ...]
 
+    @property
+    def is_any(self) -> bool:
+        """Whether there is any way to find a peer."""
+        return bool(self.peers) or self.swarm or self.dht
+
     def network(self, port: int = 0) -> Network:
         """Return the network, not started.
 
@@ -47,10 +52,16 @@ class NetworkWish:
             port: To listen on, if it is free; any free one if not.
 
         Raises:
-            UsageError: The address of a node of the DHT is none.
+            UsageError: There is no way to find a peer, or the address of a node of the DHT is
+                none.
         """
         from nodevms.dat import Network, Swarm
 
+        if not self.is_any:
+            raise UsageError(
+                "there is no way to find a peer",
+                hint="Name one with --peer HOST:PORT, or leave out --no-swarm.",
+            )
         network = Network(Swarm(host=ANYWHERE, port=port), list(self._ways()))
         for address in self.peers:
             network.always_ask(address)
@@ -124,8 +135,6 @@ def network_options(function: F) -> F:
     ) -> Any:
         if bootstrap and not dht:
             raise click.UsageError("--bootstrap is for --dht.")
-        if not (peers or swarm or dht):
-            raise click.UsageError("With --no-swarm, name a peer with --peer HOST:PORT.")
         wish = NetworkWish(peers, swarm, dht, bootstrap)
         return function(*arguments, network=wish, **named)
 

@@ -13,10 +13,11 @@ import click
 
 from nodevms.audit.divergence import DivergenceError, visible
 from nodevms.errors import NodeVMSError
-from nodevms.feed import dat_url
+from nodevms.feed import ForkError, dat_url
 
 if TYPE_CHECKING:
     from nodevms.audit.verifier import Report
+    from nodevms.cli.verifying import Source
 
 VERDICTS: Final = {0: "verified", 1: "proved-false", 2: "usage", 3: "could-not-check"}
 STARTS_SHOWN_MAX: Final = 20
@@ -24,10 +25,10 @@ STARTS_SHOWN_MAX: Final = 20
 _HEADINGS: Final = {1: "✖Proved false.", 2: "✖Wrong usage.", 3: "✖Could not check."}
 
 
-def succeed(report: Report, *, as_json: bool) -> None:
+def succeed(report: Report, source: Source, *, as_json: bool) -> None:
     """Print what was verified."""
     if as_json:
-        click.echo(json.dumps(_verified(report)))
+        click.echo(json.dumps(_verified(report, source)))
         return
     click.secho("✔Call log verified.", fg="green")
     click.secho("✔Output files verified.", fg="green")
@@ -43,6 +44,9 @@ def succeed(report: Report, *, as_json: bool) -> None:
         click.echo("This backend runs in debug mode: callers are whoever they say they are.")
     if report.lag:
         click.echo(f"The published files reflect {report.published_entries} entries so far.")
+    if source.kind == "dat":
+        peers = f"{source.peers} peer{'' if source.peers == 1 else 's'}"
+        click.echo(f"Copied from {peers} of the Dat network; no server was asked.")
     if report.seen_before:
         click.echo(
             f"{report.seen_before} of these entries were seen before: {dat_url(report.log_key)}"
@@ -58,11 +62,20 @@ def fail(error: NodeVMSError, *, as_json: bool) -> None:
     click.secho(f"nodevms: {visible(str(error))}", fg="red", err=True)
     if error.hint:
         click.echo(visible(error.hint), err=True)
+    if isinstance(error, ForkError):
+        for head in (error.old, error.new):
+            click.echo(
+                f"  {head.length:,} blocks: root {head.root_hash.hex()}, "
+                f"signature {head.signature.hex()}",
+                err=True,
+            )
 
 
-def _verified(report: Report) -> dict[str, object]:
+def _verified(report: Report, source: Source) -> dict[str, object]:
     return {
         "verdict": VERDICTS[0],
+        "source": source.kind,
+        "peers": source.peers,
         "callLogUrl": dat_url(report.log_key),
         "filesArchiveUrl": dat_url(report.files_key),
         "entries": report.entries,
@@ -90,6 +103,8 @@ def _not_verified(error: NodeVMSError) -> dict[str, object]:
         "hint": error.hint,
         "entry": getattr(error, "entry", None),
     }
+    if isinstance(error, ForkError) and error.evidence is not None:
+        document["evidence"] = json.loads(error.evidence.to_json())
     if isinstance(error, DivergenceError):
         divergence = error.divergence
         document |= {

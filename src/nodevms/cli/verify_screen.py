@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
 
 REFRESH_S: Final = 0.05
+_SAID: Final = ("call log", "files archive")
+"""The downloads that the tutorial's lines name."""
 
 
 class Screen:
@@ -36,6 +38,8 @@ class Screen:
         self._bar: Progress | None = None
         self._step: object = None
         self._next = 0.0
+        self._fetched = ""
+        self._said: set[str] = set()
 
     def say(self, text: str) -> None:
         """Print one of the tutorial's lines.
@@ -57,6 +61,15 @@ class Screen:
     def downloading(self, what: str) -> Callable[[int, int], None]:
         """Return what hears of (bytes so far, bytes in all) of a download."""
         return lambda done, total: self._show(f"Downloading {what}", done, total, "bytes")
+
+    def fetching(self, what: str, done: int, total: int) -> None:
+        """Show how many bytes of a feed came from the network."""
+        if what != self._fetched:
+            if what in _SAID and what not in self._said:
+                self._said.add(what)
+                self.say(f"Downloading {what}...")
+            self._fetched = what
+        self._show(f"Downloading {what}", min(done, total), total, "bytes")
 
     def checked(self, name: str, done: int, total: int) -> None:
         """Show how many bytes of a feed were checked."""

@@ -54,12 +54,15 @@ class Shared:
     Attributes:
         feed: What others may read.
         drive: It is a drive's metadata: whoever reads it will want the contents, too.
+        beside: Key of another feed: whoever has that one is asked for this one on the same
+            connection, as the programs of 2017 find a drive's contents.
         download: What we want of it ourselves, if we do.
         forget: Ends the swarm's listening to the feed's growth.
     """
 
     feed: SharedFeed
     drive: bool = False
+    beside: bytes | None = None
     download: Download | None = None
     forget: Callable[[], None] | None = None
 
@@ -90,6 +93,12 @@ class SharedFeeds:
     def by_name(self, name: bytes) -> Shared | None:
         """Return the feed with this discovery key."""
         return self._shared.get(name)
+
+    def beside(self, key: bytes) -> Iterator[Shared]:
+        """Yield the feeds that are wanted from whoever has the feed with this key."""
+        for shared in self:
+            if shared.beside == key and shared.download is not None:
+                yield shared
 
     def __iter__(self) -> Iterator[Shared]:
         return iter(tuple(self._shared.values()))

@@ -42,6 +42,7 @@ class Fetch:
         ranges: Iterable[tuple[int, int]] | None = None,
         live: bool = False,
         drive: bool = False,
+        beside: bytes | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Make a download that has not begun.
@@ -53,6 +54,8 @@ class Fetch:
             ranges: What is wanted, as (first, one past the last); everything by default.
             live: Go on for ever.
             drive: The feed is a drive's metadata.
+            beside: Key of a feed whose peers have this one, too: the drive's metadata for its
+                contents.
             clock: Seconds.
         """
         self.feed = feed
@@ -60,6 +63,7 @@ class Fetch:
         self._network = network
         self._evidence = evidence
         self._drive = drive
+        self._beside = beside
         self._news = asyncio.Event()
         self._full = asyncio.Event()
         self._downloader = Downloader(
@@ -99,7 +103,7 @@ class Fetch:
 
     def begin(self) -> None:
         """Look for peers and ask them."""
-        self._network.share(self.feed, drive=self._drive)
+        self._network.share(self.feed, drive=self._drive, beside=self._beside)
         self._network.download(self.feed.key, self._downloader, on_fork=self._forked)
         self._flushing = asyncio.get_running_loop().create_task(self._flush_for_ever())
 

@@ -74,14 +74,15 @@ class Network:
         """Connect to this address for every feed that is downloaded from now on."""
         self._peers.append(address)
 
-    def share(self, feed: SharedFeed, *, drive: bool = False) -> None:
+    def share(self, feed: SharedFeed, *, drive: bool = False, beside: bytes | None = None) -> None:
         """Let others find and read a feed.
 
         Args:
             feed: What they may read.
             drive: It is a drive's metadata, whose readers will ask for the contents next.
+            beside: Key of the feed on whose connections this one is downloaded, too.
         """
-        self.swarm.share(feed, drive=drive)
+        self.swarm.share(feed, drive=drive, beside=beside)
         if self.swarm.port:
             self._discovery.announce(discovery_key(feed.key), self.swarm.port)
 

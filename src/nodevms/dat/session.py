@@ -100,6 +100,8 @@ class Session:
         if exchange is None:
             exchange = Exchange(channel, shared, self._limits, now)
             self.exchanges[channel.discovery_key] = exchange
+            for other in self._feeds.beside(shared.key):
+                self.open(other, now)
         if self.connection.remote_handshake is not None:
             self._begin_download(exchange)
         if channel.remote_opened and self._events is None:

@@ -136,15 +136,16 @@ class Swarm:
         """Public keys of the feeds that are shared."""
         return tuple(shared.key for shared in self._feeds)
 
-    def share(self, feed: SharedFeed, *, drive: bool = False) -> None:
+    def share(self, feed: SharedFeed, *, drive: bool = False, beside: bytes | None = None) -> None:
         """Let others read a feed.
 
         Args:
             feed: What they may read.
             drive: It is a drive's metadata, whose readers will ask for the contents next.
+            beside: Key of the feed on whose connections this one is downloaded, too.
         """
         self.unshare(feed.key)
-        shared = Shared(feed, drive=drive)
+        shared = Shared(feed, drive=drive, beside=beside)
         self._feeds.add(shared)
         name = discovery_key(feed.key)
         shared.forget = feed.on_growth(lambda: self._grew(name))
@@ -179,7 +180,10 @@ class Swarm:
         self.end_download(key)
         shared.download = download
         for link in self._links:
-            if discovery_key(key) in link.session.exchanges:
+            open_there = link.session.exchanges
+            if discovery_key(key) in open_there or (
+                shared.beside is not None and discovery_key(shared.beside) in open_there
+            ):
                 link.open(shared)
 
     def end_download(self, key: bytes) -> None:

@@ -119,6 +119,31 @@ class Feed(FeedReader):
             raise
         return cls(opened, key, key_pair, head)
 
+    @classmethod
+    def open_prefix(
+        cls, directory: Path, prefix: str, length: int, *, files: FileSystem | None = None
+    ) -> Feed:
+        """Open the beginning of a feed for reading, whatever stands behind it.
+
+        Args:
+            directory: Where the files are.
+            prefix: What their names begin with.
+            length: How many blocks to see; the caller has checked them.
+            files: The file system; that of the operating system by default.
+
+        Raises:
+            StorageError: Files are missing or cannot be read, or lack the nodes of this length.
+        """
+        opened, key, _ = open_files(files or OSFiles(), directory, prefix, writable=False)
+        feed = cls(opened, key, None, EMPTY_HEAD)
+        try:
+            feed._head = Head(length, 0, (), b"")
+            feed._head = feed._synced_head = feed.head_at(length)
+        except BaseException:
+            opened.close()
+            raise
+        return feed
+
     @property
     def writable(self) -> bool:
         """Whether the feed was opened for appending."""

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from nodevms.feed import Head
 from nodevms.vm.requests import Answer, Method
 
-__all__ = ["Answer", "Backend", "Method", "ServedFeed", "WithFeeds"]
+if TYPE_CHECKING:
+    from nodevms.vm.dat_archive import DatArchive
+
+__all__ = ["Answer", "Backend", "Method", "ServedFeed", "WithFeeds", "WithFiles"]
 
 
 class ServedFeed(Protocol):
@@ -35,6 +38,15 @@ class WithFeeds(Protocol):
     @property
     def feeds(self) -> Mapping[str, tuple[ServedFeed, Path, str]]:
         """Each feed by its name, with its directory and what its files begin with."""
+
+
+@runtime_checkable
+class WithFiles(Protocol):
+    """A backend whose files can be read."""
+
+    @property
+    def files_archive(self) -> DatArchive:
+        """The files as the synced entries of its log leave them."""
 
 
 class Backend(Protocol):

@@ -17,6 +17,7 @@ from aiohttp import web
 
 from nodevms.feed import Head
 from nodevms.rpc.backend import ServedFeed
+from nodevms.rpc.ranges import UnsatisfiableRangeError, one_range
 from nodevms.rpc.site import Route
 
 CHUNK_BYTES: Final = 256 * 1024
@@ -84,17 +85,15 @@ def _answer_head(key: bytes, head: Head) -> web.Response:
 
 
 async def _answer_file(request: web.Request, path: Path, end: int) -> web.StreamResponse:
+    header = request.headers.get("Range")
+    partial = header is not None
     try:
-        wanted = request.http_range
-    except ValueError:
-        raise web.HTTPRequestRangeNotSatisfiable from None
-    start = wanted.start or 0
-    stop = end if wanted.stop is None else min(wanted.stop, end)
-    if start < 0:
-        start = max(end + start, 0)
-    partial = request.headers.get("Range") is not None
-    if partial and start >= stop:
+        wanted = range(end) if header is None else one_range(header, end)
+    except UnsatisfiableRangeError:
+        wanted = None
+    if wanted is None:  # nor anything but one range: who fetches a feed wants what it asked for
         raise web.HTTPRequestRangeNotSatisfiable(headers={"Content-Range": f"bytes */{end}"})
+    start, stop = wanted.start, wanted.stop
     response = web.StreamResponse(status=206 if partial else 200)
     response.content_type = "application/octet-stream"
     response.content_length = stop - start

@@ -57,6 +57,11 @@ class Gate:
         """
         return cls(bound_host.lower(), frozenset(map(_normal_origin, allow_origins)))
 
+    @property
+    def is_open(self) -> bool:
+        """Whether pages of all origins may use the server."""
+        return ANY_ORIGIN in self.allow_origins
+
     def check(self, host: str | None, origin: str | None) -> None:
         """Let a request in.
 
@@ -67,7 +72,7 @@ class Gate:
         Raises:
             ForbiddenError: The sentence says which header and what opens the gate.
         """
-        if ANY_ORIGIN in self.allow_origins:
+        if self.is_open:
             return
         if host is None or not self._host_allowed(host):
             raise ForbiddenError(

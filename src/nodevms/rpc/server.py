@@ -14,9 +14,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from aiohttp import WSCloseCode, web
 
 from nodevms.errors import UsageError
-from nodevms.rpc.backend import Backend, WithFeeds
+from nodevms.rpc.backend import Backend, WithFeeds, WithFiles
 from nodevms.rpc.dispatch import Dispatcher
 from nodevms.rpc.doors import feed_routes
+from nodevms.rpc.files import FilesDoor, Turns
 from nodevms.rpc.gate import Gate
 from nodevms.rpc.http_log import http_log
 from nodevms.rpc.limits import Limits
@@ -24,6 +25,8 @@ from nodevms.rpc.listening import address_error, bind
 from nodevms.rpc.site import Route, Site, checked_mount
 from nodevms.rpc.unread import UnreadWatch
 
+REQUEST_LINE_BYTES_MAX = 16_384
+"""The longest path of a file, percent-encoded three to one, has 12,288 bytes."""
 _log = logging.getLogger(__name__)
 
 
@@ -32,7 +35,8 @@ class RPCServer:
 
     Args:
         mounts: Mount path (``/`` or such as ``/bob/counter``) to backend. A backend that has
-            ``feeds`` gets them served below its path, so that it can be verified.
+            ``feeds`` gets them served below its path, so that it can be verified; one that has
+            ``files_archive`` gets its files served there.
         host: Address or name to listen on.
         port: Port to listen on; 0 for any free one.
         allow_origins: Origins whose pages may call; ``*`` for all.
@@ -61,6 +65,7 @@ class RPCServer:
         self._gate = Gate.of(host, allow_origins)
         self._routes = routes or {}
         self._limits = limits
+        self._turns = Turns()
         self._dispatchers: dict[str, Dispatcher] = {}
         self._site: Site | None = None
         self._runner: web.AppRunner | None = None
@@ -144,6 +149,7 @@ class RPCServer:
             logger=http_log(),
             keepalive_timeout=15.0,
             shutdown_timeout=1.0,
+            max_line_size=REQUEST_LINE_BYTES_MAX,
         )
         await self._runner.setup()
         self._watch = asyncio.create_task(UnreadWatch(self._transports, self._limits).run())
@@ -187,6 +193,11 @@ class RPCServer:
         site.mount(path, dispatcher)
         if isinstance(backend, WithFeeds):
             site.document(path, feed_routes(lambda: backend.feeds))
+        if isinstance(backend, WithFiles):
+            door = FilesDoor(
+                lambda: backend.files_archive, self._turns, embeddable=self._gate.is_open
+            )
+            site.document(path, door.routes)
 
     async def _drain(self, dispatchers: Sequence[Dispatcher], seconds: float | None) -> None:
         for dispatcher in dispatchers:

@@ -95,8 +95,11 @@ class Site:
             return _error(403, error.code, f"{error} {error.hint}")
         except web.HTTPNotFound:
             return _error(404, "not-found", "Nothing is served at this path.")
-        except web.HTTPMethodNotAllowed:
-            return _error(405, "method-not-allowed", f"{request.method} is not possible here.")
+        except web.HTTPMethodNotAllowed as error:
+            sentence = f"{request.method} is not possible here."
+            response = _error(405, "method-not-allowed", sentence)
+            response.headers[hdrs.ALLOW] = ", ".join(sorted(error.allowed_methods))
+            return response
         except NodeVMSError as error:  # such as a backend that recovers from a failure
             return _error(503, error.code, str(error))
 
@@ -104,7 +107,7 @@ class Site:
         origin = request.headers.get(hdrs.ORIGIN)
         if origin is None:
             return
-        response.headers[hdrs.VARY] = "Origin"
+        response.headers.setdefault(hdrs.VARY, "Origin")  # documents that vary more say it all
         with suppress(ForbiddenError):
             self._gate.check(request.headers.get(hdrs.HOST), origin)
             response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
@@ -120,7 +123,7 @@ class Site:
                 return await _preflight(request)
             if request.method in (hdrs.METH_GET, hdrs.METH_HEAD):
                 return _info(dispatcher)
-            raise web.HTTPMethodNotAllowed(request.method, ("GET", "POST"))
+            raise web.HTTPMethodNotAllowed(request.method, ("GET", "HEAD", "OPTIONS", "POST"))
 
         return handle
 
@@ -168,13 +171,14 @@ async def _answer_document(request: web.Request, handler: Handler) -> web.Stream
         return await handler(request)
     if request.method == hdrs.METH_OPTIONS:
         return await _preflight(request)
-    raise web.HTTPMethodNotAllowed(request.method, ("GET", "HEAD"))
+    raise web.HTTPMethodNotAllowed(request.method, ("GET", "HEAD", "OPTIONS"))
 
 
 async def _preflight(request: web.Request) -> web.Response:
     headers = {
         hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, HEAD, POST",
-        hdrs.ACCESS_CONTROL_ALLOW_HEADERS: "Authorization, Content-Type, Range",
+        hdrs.ACCESS_CONTROL_ALLOW_HEADERS: "Authorization, Content-Type, Range, "
+        "If-Match, If-Modified-Since, If-None-Match, If-Range, If-Unmodified-Since",
         hdrs.ACCESS_CONTROL_MAX_AGE: "600",
         "Access-Control-Allow-Private-Network": "true",
     }

@@ -7,6 +7,7 @@ are compared with their SHA-256 whenever they are read.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -17,24 +18,28 @@ from nodevms.archive import (
     State,
     UnknownVersionError,
     canonical_path,
+    content_pieces,
     read_content,
 )
 from nodevms.archive.errors import NotAFileError, NotAFolderError, NotFoundError
+from nodevms.archive.file_rules import ROOT_RECORD
 from nodevms.archive.paths import ROOT, join_path
-from nodevms.archive.record import ZERO_HASH
-from nodevms.errors import CouldNotCheckError, StorageError
+from nodevms.errors import CouldNotCheckError
 from nodevms.feed import Feed, dat_url
-from nodevms.vm.dat_archive_values import DatArchiveInfo, FileStat
+from nodevms.vm.dat_archive_values import (
+    ArchiveFile,
+    DatArchiveInfo,
+    FileStat,
+    FolderPage,
+    stat_of,
+)
 from nodevms.vm.directory import LOG_PREFIX, Layout
 from nodevms.vm.encodings import check_encoding, decode_content
-from nodevms.vm.entries import Init, decode
-from nodevms.vm.indexing import apply_log
-from nodevms.vm.reading import readable_files
+from nodevms.vm.reading import readable_files, state_of
 from nodevms.vm.store import Store
 
 FILE_BYTES_MAX: Final = 256 * 1024 * 1024
 HISTORY_ITEMS_MAX: Final = 1_000
-_ROOT_RECORD: Final = Record("folder", 0, ZERO_HASH, 0, 0, 0)
 
 
 class DatArchive:
@@ -78,7 +83,7 @@ class DatArchive:
             Feed.open(layout.metadata, "", writable=False) as metadata,
             Feed.open(layout.root, LOG_PREFIX, writable=False, files=files) as log,
         ):
-            state, title = _state_of(log)
+            state, title, length = *state_of(log), log.length
             url = dat_url(metadata.key)
         try:
             content = Feed.open(layout.content, "", writable=False, files=files)
@@ -90,7 +95,7 @@ class DatArchive:
             content.close()
             state.close()
 
-        info = DatArchiveInfo(url, title, state.version)
+        info = DatArchiveInfo(url, title, state.version, length)
         return cls(state, FeedContents(content), lambda: info, close)
 
     @classmethod
@@ -99,7 +104,8 @@ class DatArchive:
         state, log = store.state, store.log
 
         def info() -> DatArchiveInfo:
-            return DatArchiveInfo(store.files_url, title, state.version_at(log.synced_length))
+            now = log.synced_length
+            return DatArchiveInfo(store.files_url, title, state.version_at(now), now)
 
         return cls(state, store.contents, info)
 
@@ -140,7 +146,7 @@ class DatArchive:
             NotFoundError: Nothing.
             InvalidPathError: It is no path.
         """
-        return _stat(self._existing(canonical_path(path), self.version))
+        return stat_of(self._existing(canonical_path(path), self.version))
 
     def read_file(self, path: str, encoding: str = "utf8") -> Any:
         """Return a file's content.
@@ -160,20 +166,46 @@ class DatArchive:
             StorageError: The content is not what was written.
         """
         check_encoding(encoding)
-        path = canonical_path(path)
-        record = self._find(path, self.version)
-        if record is None and encoding == "json":
+        path, version = canonical_path(path), self.version
+        if encoding == "json" and self._find(path, version) is None:
             return None
-        if record is None:
-            raise NotFoundError(f"{path} is not there")
-        if record.kind != "file":
-            raise NotAFileError(f"{path} is a folder")
+        record = self._existing_file(path, version)
         if record.size > FILE_BYTES_MAX:
             raise CouldNotCheckError(
                 f"{path} has {record.size:,} bytes; at most {FILE_BYTES_MAX:,} are read",
                 code="too-large",
             )
         return decode_content(read_content(self._contents, record), encoding)
+
+    def open_file(self, path: str) -> ArchiveFile:
+        """Return a file of any size, to be read a piece at a time; there is nothing to close.
+
+        Raises:
+            NotFoundError: There is nothing.
+            NotAFileError: It is a folder.
+            InvalidPathError: It is no path.
+        """
+        record = self._existing_file(canonical_path(path), self.version)
+        pieces = partial(content_pieces, self._contents.stored_block, record)
+        return ArchiveFile(stat_of(record), pieces)
+
+    def read_folder(self, path: str, after: str = "", *, limit: int) -> FolderPage:
+        """Return one page of a folder, with what each name has.
+
+        Args:
+            path: The folder.
+            after: The name to go on after.
+            limit: How many names at most. There may be fewer, or none, before the end: where
+                most of what a folder ever had is gone, a page ends when much was looked at.
+
+        Raises:
+            NotFoundError: There is nothing.
+            NotAFolderError: It is a file.
+            InvalidPathError: It is no path.
+        """
+        path, version = self._existing_folder(path)
+        page, end = self._state.children_up_to(path, version, after, limit)
+        return FolderPage([(name, stat_of(record)) for name, record in page], end)
 
     def readdir(self, path: str = "/", *, recursive: bool = False) -> list[str]:
         """Return the names in a folder, or relative paths, in the order of their UTF-8 bytes.
@@ -183,9 +215,7 @@ class DatArchive:
             NotAFolderError: It is a file.
             InvalidPathError: It is no path.
         """
-        path, version = canonical_path(path), self.version
-        if self._existing(path, version).kind != "folder":
-            raise NotAFolderError(f"{path} is a file")
+        path, version = self._existing_folder(path)
         if not recursive:
             return [name for name, _ in self._state.children_at(path, version)]
         cut = len(path.rstrip("/")) + 1
@@ -232,13 +262,25 @@ class DatArchive:
         self.close()
 
     def _find(self, path: str, version: int) -> Record | None:
-        return _ROOT_RECORD if path == ROOT else self._state.record_at(path, version)
+        return ROOT_RECORD if path == ROOT else self._state.record_at(path, version)
 
     def _existing(self, path: str, version: int) -> Record:
         record = self._find(path, version)
         if record is None:
             raise NotFoundError(f"{path} is not there")
         return record
+
+    def _existing_file(self, path: str, version: int) -> Record:
+        record = self._existing(path, version)
+        if record.kind != "file":
+            raise NotAFileError(f"{path} is a folder")
+        return record
+
+    def _existing_folder(self, text: str) -> tuple[str, int]:
+        path, version = canonical_path(text), self.version
+        if self._existing(path, version).kind != "folder":
+            raise NotAFolderError(f"{path} is a file")
+        return path, version
 
     def _walk(self, folder: str, version: int) -> Iterator[str]:
         folders = [folder]
@@ -249,21 +291,3 @@ class DatArchive:
                 yield path
                 if record.kind == "folder":
                     folders.append(path)
-
-
-def _state_of(log: Feed) -> tuple[State, str]:
-    """Return the state that a log leads to, and the archive's title."""
-    if log.length == 0 or not isinstance(first := decode(log.get(0)), Init):
-        raise StorageError("the call log does not begin with an init entry", code="log-empty")
-    state = State.open(None)
-    try:
-        apply_log(state, log)
-    except BaseException:
-        state.close()
-        raise
-    return state, first.title
-
-
-def _stat(record: Record) -> FileStat:
-    is_folder = record.kind == "folder"
-    return FileStat(is_folder, record.size, record.sha256.hex(), record.mtime_ms)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+
+from nodevms.archive import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,11 +16,13 @@ class DatArchiveInfo:
         url: ``dat://`` and the published drive's key.
         title: As the operator named it.
         version: The filesVersion that is shown.
+        log_length: How many entries the call log had when this was asked; None for a checkout.
     """
 
     url: str
     title: str
     version: int
+    log_length: int | None = None
 
     @property
     def key(self) -> str:
@@ -40,3 +45,38 @@ class FileStat:
     size: int
     sha256: str
     mtime_ms: int
+
+
+def stat_of(record: Record) -> FileStat:
+    """Return what a record says to readers."""
+    is_folder = record.kind == "folder"
+    return FileStat(is_folder, record.size, record.sha256.hex(), record.mtime_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveFile:
+    """One file's content as it was at one version, for reading a piece at a time.
+
+    Attributes:
+        stat: What the path had.
+        pieces: Called with the first byte wanted and the byte to stop before, it yields the bytes
+            between, at most 65,536 at a time. Each is checked against the content feed's tree, and
+            with the whole content asked for, the last piece only comes when the SHA-256 is right.
+            It raises StorageError, code `content-damaged` or the feed's own.
+    """
+
+    stat: FileStat
+    pieces: Callable[[int, int], Iterator[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class FolderPage:
+    """Some of what is in a folder, in the order of the names' UTF-8 bytes.
+
+    Attributes:
+        children: (name, what it has).
+        after: The name to go on after; None if this is the end.
+    """
+
+    children: list[tuple[str, FileStat]]
+    after: str | None

@@ -54,9 +54,10 @@ def test_each_console_example_prints_what_it_shows() -> None:
 
 
 def test_every_option_is_described_and_none_else() -> None:
-    options = {o for p in command.params for o in p.opts if o.startswith("--")}
+    names = (o for p in command.params for o in (*p.opts, *p.secondary_opts))
+    options = {name for name in names if name.startswith("--")}
     section = TEXT.partition("## Options")[2].partition("\n## ")[0]
-    described = set(re.findall(r"^- `(--[a-z-]+)|, `(--[a-z-]+) dat", section, re.M))
+    described = set(re.findall(r"^- `(--[a-z-]+)|(?:, |\. )`(--[a-z-]+)[ `]", section, re.M))
     assert {a or b for a, b in described} == options
     assert set(re.findall(r"(?<!-)--[a-z][a-z-]+", TEXT)) - options == {"--limit"}
 

@@ -75,7 +75,14 @@ async def test_files_come_whole_and_in_ranges(wire: Wire, tmp_path: Path, part: 
     ):
         told = f"bytes {start}-{stop - 1}/{size}"
         assert await get(wire, path, wanted) == (206, whole[start:stop], told), wanted
-    for wanted in (f"bytes={size}-", "bytes=7-5", "bytes=x", "bytes=0-1,3-4", "lines=1-2"):
+    for wanted in (
+        f"bytes={size}-",
+        "bytes=-0",
+        "bytes=7-5",
+        "bytes=x",
+        "bytes=0-1,3-4",
+        "lines=1-2",
+    ):
         assert (await get(wire, path, wanted))[0] == 416, wanted
 
 

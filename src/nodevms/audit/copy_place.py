@@ -1,0 +1,142 @@
+"""A directory that holds a backend's three feeds as far as they came over the network.
+
+It has the layout of a backend's own directory without its secrets, so that whatever reads that
+reads this: ``nodevms verify DIR``, ``nodevms log DIR``. A copy that came over HTTP goes on here.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+from nodevms.errors import CouldNotCheckError, StorageError, UsageError
+from nodevms.feed import Feed, PartialFeed, dat_url
+from nodevms.feed.bitfield import pages
+from nodevms.feed.files import read_start
+from nodevms.feed.keys import PUBLIC_KEY_BYTES
+from nodevms.feed.sleep import HEADERS
+from nodevms.vm.directory import LOG_PREFIX, Layout
+from nodevms.vm.writer_lock import WriterLock
+
+
+class CopyPlace:
+    """An open copy, locked against other processes. A context manager that closes it.
+
+    Attributes:
+        layout: The directory.
+        evidence: The folder for what proves that a feed has two histories.
+    """
+
+    def __init__(self, directory: Path, log_key: bytes, *, evidence: Path | None = None) -> None:
+        """Open a copy of this log's backend, or begin one in a new or empty directory.
+
+        Args:
+            directory: Where it is.
+            log_key: The call log's public key.
+            evidence: The folder for what proves a fork; by default one in the directory.
+
+        Raises:
+            UsageError: The directory holds something else.
+            StorageError: It cannot be written, or another process has it open.
+        """
+        self.layout = Layout(directory)
+        self.evidence = evidence or directory / "evidence"
+        self._feeds: list[PartialFeed] = []
+        _refuse_others(self.layout, log_key)
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _not_writable(directory, error) from error
+        self._lock = WriterLock(self.layout)
+
+    def log(self, key: bytes) -> PartialFeed:
+        """Open the call log."""
+        return self._feed(self.layout.root, LOG_PREFIX, key)
+
+    def metadata(self, key: bytes) -> PartialFeed:
+        """Open the drive's metadata."""
+        return self._feed(self.layout.metadata, "", key)
+
+    def content(self, key: bytes) -> PartialFeed:
+        """Open the contents."""
+        return self._feed(self.layout.content, "", key)
+
+    def close(self) -> None:
+        """Close the feeds, and let other processes work on the copy."""
+        while self._feeds:
+            with suppress(StorageError):
+                self._feeds.pop().close()
+        self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _feed(self, directory: Path, prefix: str, key: bytes) -> PartialFeed:
+        if not (directory / f"{prefix}key").exists():
+            feed = PartialFeed.create(directory, prefix, key)
+        else:
+            try:
+                _write_missing_bitfield(directory, prefix)
+            except OSError as error:
+                raise _not_writable(directory, error) from error
+            feed = PartialFeed.open(directory, prefix, key)
+        self._feeds.append(feed)
+        return feed
+
+
+def _refuse_others(layout: Layout, log_key: bytes) -> None:
+    root = layout.root
+    if (root / f"{LOG_PREFIX}secret_key").exists():
+        raise UsageError(
+            f"{root} is a backend's own directory, not a copy",
+            code="directory-foreign",
+            hint="Choose another directory.",
+        )
+    try:
+        found = read_start(root / f"{LOG_PREFIX}key", PUBLIC_KEY_BYTES + 1)
+    except FileNotFoundError:
+        names = {path.name for path in root.iterdir()} if root.is_dir() else set()
+        if root.exists() and (not root.is_dir() or names - {layout.lock.name}):
+            raise UsageError(
+                f"{root} is not empty and holds no copy",
+                code="directory-foreign",
+                hint="Choose an empty or new directory.",
+            ) from None
+        return
+    except OSError as error:
+        raise _not_writable(root, error) from error
+    if found != log_key:
+        raise UsageError(
+            f"{root} holds a copy of another backend: {dat_url(found)}",
+            code="directory-foreign",
+            hint="Choose another directory.",
+        )
+    for folder in (layout.metadata.parent, layout.metadata, layout.content):
+        if folder.is_symlink():
+            raise UsageError(f"{folder} is a link, and a copy has none", code="directory-foreign")
+
+
+def _write_missing_bitfield(directory: Path, prefix: str) -> None:
+    """Say in a bitfield what a copy that came over HTTP has."""
+    path = directory / f"{prefix}bitfield"
+    if path.exists():
+        return
+    with Feed.open(directory, prefix, writable=False) as feed:
+        length = feed.length
+    fresh = path.with_name(path.name + ".new")
+    with fresh.open("wb") as file:
+        file.write(HEADERS["bitfield"])
+        file.writelines(pages(length))
+    fresh.replace(path)
+
+
+def _not_writable(path: Path, error: OSError) -> CouldNotCheckError:
+    return CouldNotCheckError(
+        f"{path} cannot be written: {error.strerror}",
+        code="not-writable",
+        hint="Choose another directory.",
+    )

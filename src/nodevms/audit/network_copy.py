@@ -1,0 +1,276 @@
+"""A backend's log and files, copied from whoever in the network has them.
+
+Nothing but the log's key is trusted: every block is proved under it, and it names the other two
+feeds. What a copy says is the verifier's question.
+
+The order is that in which an honest host writes: what was published, then the log that it reflects,
+then the contents that the log names. So a copy of a backend that goes on meanwhile is whole.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+from nodevms.archive.messages import decode_index
+from nodevms.archive.record import block_count
+from nodevms.archive.tree_node import TreeNode
+from nodevms.audit.divergence import shorten
+from nodevms.dat import Fetch
+from nodevms.errors import CouldNotCheckError, ProvedFalseError, UsageError
+from nodevms.feed import dat_url, parse_dat_url
+from nodevms.feed.merkle import NODE_BYTES
+from nodevms.vm.entries import Init, decode
+from nodevms.vm.entry_changes import changes_of
+
+if TYPE_CHECKING:
+    from nodevms.audit.copy_place import CopyPlace
+    from nodevms.dat import Network
+    from nodevms.feed import PartialFeed
+
+FETCH_BYTES_MAX: Final = 64 * 1024**3
+LOOK_SECONDS: Final = 0.25
+GO_ON: Final = "Run the command again to go on where it stopped."
+_NEWEST_ENTRIES: Final = 1000
+"""So many of the last entries are asked which contents they need."""
+
+LOG: Final = "call log"
+ARCHIVE: Final = "files archive"
+CONTENTS: Final = "files' contents"
+
+
+class CopyListener(Protocol):
+    """Hears how a copy goes on."""
+
+    def fetching(self, what: str, done: int, total: int) -> None:
+        """Hear of (bytes so far, bytes in all) of a feed."""
+
+
+@dataclass(frozen=True, slots=True)
+class CopyLimits:
+    """What a copy may cost.
+
+    Attributes:
+        bytes_max: Bytes of all feeds and their trees.
+        find_seconds: How long it may take to find somebody who has the log.
+        stall_seconds: How long nothing may come.
+    """
+
+    bytes_max: int = FETCH_BYTES_MAX
+    find_seconds: float = 30.0
+    stall_seconds: float = 60.0
+
+
+class NetworkCopy:
+    """Copies one backend from the network.
+
+    Args:
+        network: Has started.
+        place: Where it goes.
+        log_key: The call log's public key.
+        limits: What it may cost.
+        listener: Hears of the progress.
+        live: Go on with what is new.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        place: CopyPlace,
+        log_key: bytes,
+        *,
+        limits: CopyLimits = CopyLimits(),
+        listener: CopyListener,
+        live: bool = False,
+    ) -> None:
+        self._network = network
+        self._place = place
+        self._limits = limits
+        self._listener = listener
+        self._live = live
+        self._fetches: list[Fetch] = []
+        self.log = self._begin(place.log(log_key))
+        self.metadata: Fetch | None = None
+        self.content: Fetch | None = None
+        self.first: Init | None = None
+
+    @property
+    def peers(self) -> int:
+        """How many peers there are that have the log."""
+        return self.log.peers
+
+    async def find(self) -> Init:
+        """Find the log, and learn from its first entry which feeds the files are.
+
+        Raises:
+            CouldNotCheckError: Nobody was found, or the log is another program's.
+            ForkError: The log has two histories.
+        """
+        if self.first is None:
+            feed = self.log.feed
+            await self._until(
+                self.log,
+                lambda: feed.length > 0 and feed.has(0),
+                f"nobody was found who has {dat_url(feed.key)}",
+                code="dat-nobody",
+                seconds=self._limits.find_seconds,
+            )
+            self.first = _init(feed.get(0))
+            self.metadata = self._begin(
+                self._place.metadata(parse_dat_url(self.first.filesArchiveUrl)),
+                drive=True,
+                beside=feed.key,
+            )
+            self.content = self._begin(
+                self._place.content(bytes.fromhex(self.first.contentKey)),
+                beside=self.metadata.feed.key,
+            )
+        return self.first
+
+    async def complete(self) -> None:
+        """Have everything that the network has at this moment.
+
+        Raises:
+            CouldNotCheckError: It does not come, or is more than is fetched.
+            ForkError: A feed has two histories.
+            StorageError: It cannot be written.
+        """
+        await self.find()
+        if self.metadata is None or self.content is None:
+            raise CouldNotCheckError("the log does not say where the files are")
+        # What was published must not be newer than the log.
+        await self._whole(LOG, self.log)
+        await self._whole(ARCHIVE, self.metadata)
+        await self._whole(LOG, self.log, _marker(self.metadata.feed))
+        await self._whole(CONTENTS, self.content, _contents_needed(self.log.feed))
+
+    async def end(self) -> None:
+        """Ask for nothing more, and put on the disk what came."""
+        for fetch in self._fetches:
+            await fetch.end()
+
+    def _begin(
+        self, feed: PartialFeed, *, drive: bool = False, beside: bytes | None = None
+    ) -> Fetch:
+        fetch = Fetch(
+            self._network,
+            feed,
+            evidence=self._place.evidence,
+            live=self._live,
+            drive=drive,
+            beside=beside,
+        )
+        self._fetches.append(fetch)
+        fetch.begin()
+        return fetch
+
+    async def _whole(self, what: str, fetch: Fetch, length: int = 0) -> None:
+        """Have all of a feed, and at least so many blocks of it if anybody has them."""
+        feed = fetch.feed
+
+        def here() -> bool:
+            self._listener.fetching(what, fetch.progress.bytes, feed.byte_length)
+            self._refuse_too_much()
+            return fetch.complete and (fetch.heard or feed.length >= length > 0)
+
+        await self._until(
+            fetch,
+            here,
+            f"nothing more came of the {what}",
+            code="dat-stalled",
+            seconds=self._limits.stall_seconds,
+        )
+        if feed.length < length:  # more may be on its way; else the verifier says what lacks
+            deadline = time.monotonic() + 2.0
+            while feed.length < length and time.monotonic() < deadline:
+                await fetch.news(LOOK_SECONDS)
+            await self._whole(what, fetch)
+        await fetch.flush()
+
+    async def _until(
+        self,
+        fetch: Fetch,
+        condition: Callable[[], bool],
+        complaint: str,
+        *,
+        code: str,
+        seconds: float,
+    ) -> None:
+        seen, since = None, time.monotonic()
+        while not condition():
+            await fetch.news(LOOK_SECONDS)
+            now = (fetch.feed.length, fetch.progress.blocks, fetch.heard)
+            if now != seen:
+                seen, since = now, time.monotonic()
+            elif time.monotonic() - since > seconds:
+                raise CouldNotCheckError(complaint, code=code, hint=_hint(code))
+
+    def _refuse_too_much(self) -> None:
+        feeds = [fetch.feed for fetch in self._fetches]
+        size = sum(feed.byte_length + 2 * NODE_BYTES * feed.length for feed in feeds)
+        if size > self._limits.bytes_max:
+            raise CouldNotCheckError(
+                f"the backend has {size:,} bytes; at most {self._limits.bytes_max:,} are fetched",
+                code="ceiling",
+                hint="Fetch more with --max-download BYTES.",
+            )
+        free = shutil.disk_usage(self._place.layout.root).free
+        missing = size - sum(fetch.progress.bytes for fetch in self._fetches)
+        if missing > free and not all(fetch.complete for fetch in self._fetches):
+            raise CouldNotCheckError(
+                f"the backend has {size:,} bytes; {self._place.layout.root} has {free:,} free",
+                code="disk-full",
+                hint="Choose a larger disk.",
+            )
+
+
+def _hint(code: str) -> str:
+    if code == "dat-nobody":
+        return "Is it shared now? Name somebody who has it with --peer HOST:PORT."
+    return GO_ON
+
+
+def _init(block: bytes) -> Init:
+    try:
+        entry = decode(block)
+        if not isinstance(entry, Init):
+            raise ProvedFalseError("it is no init entry")
+        parse_dat_url(entry.filesArchiveUrl)
+        if len(bytes.fromhex(entry.contentKey)) != 32:
+            raise ValueError("its contentKey is no key")
+    except (ProvedFalseError, UsageError, ValueError) as error:
+        raise CouldNotCheckError(
+            f"the log begins with an entry of another program: {shorten(str(error))}",
+            code="unknown-format",
+            hint="Read it with nodevms log.",
+        ) from error
+    return entry
+
+
+def _marker(metadata: PartialFeed) -> int:
+    """Return the length of the log that the newest publication reflects."""
+    if metadata.length < 2 or not metadata.has(metadata.length - 1):
+        return 0
+    try:
+        decode_index(metadata.get(0))
+        last = metadata.length - 1
+        return TreeNode.decode(last, metadata.get(last)).marker or 0
+    except (ProvedFalseError, CouldNotCheckError):
+        return 0  # the verifier says what is wrong with it
+
+
+def _contents_needed(log: PartialFeed) -> int:
+    """Return how many blocks of the contents the newest entries need."""
+    needed = 0
+    for seq in range(max(0, log.length - _NEWEST_ENTRIES), log.length):
+        try:
+            changes = changes_of(decode(log.get(seq)))
+        except (ProvedFalseError, CouldNotCheckError, ValueError):
+            continue
+        for change in changes:
+            if change.kind == "file":
+                needed = max(needed, change.block + block_count(change.size))
+    return needed
