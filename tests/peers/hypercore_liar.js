@@ -1,17 +1,16 @@
-// Serves a feed that npm's hypercore made, over npm's hypercore-protocol, with one lie.
-// Usage: node hypercore_liar.js DIRECTORY ADDRESS LIE [OTHER]
+// Serves a feed that npm's hypercore made, over npm's hypercore-protocol, with one lie for each port.
+// Usage: node hypercore_liar.js DIRECTORY FORK STRANGER [LIE…]
 //   DIRECTORY  of the feed's files
-//   ADDRESS    PORT to listen on (0: any), or HOST:PORT to connect to
-//   LIE        a name of the table below
-//   OTHER      directory of another feed: its fork, or one with another key
-// Prints JSON lines: ready (key, length, port), connected, disconnected (error), request (index, hash).
+//   FORK       of a fork of it, STRANGER of a feed with another key; - for none
+//   LIE        names of the tables below; all of them by default
+// Prints JSON lines: ready (key, length, ports by lie), connected, disconnected (error).
 const hypercore = require('hypercore')
 const protocol = require('hypercore-protocol')
 const { call, fail, listen, overTCP, say } = require('./over_tcp')
 
-const [directory, address, lie, other] = process.argv.slice(2)
-const feed = hypercore(directory)
-const second = other ? hypercore(other) : null
+const [directory, forked, strange, ...wanted] = process.argv.slice(2)
+const open = place => place === '-' ? null : hypercore(place)
+const [feed, fork, stranger] = [directory, forked, strange].map(open)
 const flipped = bytes => Buffer.concat([Buffer.from([bytes[0] ^ 1]), bytes.slice(1)])
 const changed = (nodes, i, fields) => nodes.map((node, at) => at === i ? { ...node, ...fields } : node)
 const last = nodes => nodes.length - 1
@@ -40,10 +39,12 @@ const answers = {
   'many-nodes': answer => ({ ...answer, nodes: Array(5000).fill({ index: 1, hash: Buffer.alloc(32), size: 1 }) }),
   'wrong-index': answer => ({ ...answer, index: answer.index + 1 }),
   'far-index': answer => ({ ...answer, index: FAR }),
-  // Block and proof of the other feed; with another key, its signature is wrong.
-  'other-proof': async (answer, request) => second.length > request.index ? honest(second, request) : answer,
-  // The head is true, and what comes after it is the fork's.
-  'other-blocks': (answer, request) => request.nodes || !request.hash && request.index ? honest(second, request) : answer,
+  // With another key the signature is wrong; the fork's are right.
+  'other-feed': (answer, request) => honest(stranger, request),
+  'other-proof': async (answer, request) => ({ ...await honest(stranger, request), value: answer.value }),
+  'other-history': (answer, request) => honest(fork, request),
+  // The head is true, and the blocks after the first are the fork's.
+  'other-blocks': (answer, request) => request.index ? honest(fork, request) : answer,
   silent: () => null,
   'half-silent': answer => answer.index % 2 ? null : answer
 }
@@ -69,17 +70,16 @@ async function honest (from, { index, hash, nodes }) {
   return { index, value, nodes: proof.nodes, signature: proof.signature }
 }
 
-async function answer (channel, request) {
-  say('request', { index: request.index, hash: !!request.hash })
+async function answer (lie, channel, request) {
   if (request.index >= feed.length) return // it was lied to
   const given = await (answers[lie] || answers.honest)(await honest(feed, request), request)
   if (given && !channel.closed) channel.data(given)
 }
 
-function serve () {
+function serve (lie) {
   const stream = protocol({ live: true })
   const channel = stream.feed(feed.key)
-  channel.on('request', request => answer(channel, request).catch(fail))
+  channel.on('request', request => answer(lie, channel, request).catch(fail))
   channel.on('want', ({ start, length }) => {
     channel.have({ start, length, bitfield: feed.bitfield.compress(start, length) })
     if (talk[lie]) talk[lie](channel)
@@ -89,11 +89,13 @@ function serve () {
 }
 
 async function main () {
-  if (!answers[lie] && !talk[lie]) throw new Error(`there is no lie ${lie}`)
-  await call(feed, 'ready')
-  if (second) await call(second, 'ready')
-  const port = await overTCP(address, serve)
-  say('ready', { key: feed.key.toString('hex'), length: feed.length, port })
+  for (const one of [feed, fork, stranger]) if (one) await call(one, 'ready')
+  const ports = {}
+  for (const lie of wanted.length ? wanted : [...Object.keys(answers), ...Object.keys(talk)]) {
+    if (!answers[lie] && !talk[lie]) throw new Error(`there is no lie ${lie}`)
+    ports[lie] = await overTCP('0', () => serve(lie))
+  }
+  say('ready', { key: feed.key.toString('hex'), length: feed.length, ports })
   listen(() => fail(new Error('nothing to be told')))
 }
 

@@ -113,10 +113,10 @@ def test_the_liar_lies_only_as_it_is_told(network: Network, tmp_path: Path) -> N
     maker = network.node("hypercore_serve.js", feed, "0", '{"count": 9, "size": 100}')
     key = maker.wait_event("ready")["key"]
     maker.stop()
+    liar = network.node("hypercore_liar.js", feed, "-", "-")
+    ports = liar.wait_event("ready")["ports"]
     for lie, event in (("honest", "synced"), ("wrong-block", "disconnected")):
-        liar = network.node("hypercore_liar.js", feed, "0", lie)
-        address = f"127.0.0.1:{liar.wait_event('ready')['port']}"
+        address = f"127.0.0.1:{ports[lie]}"
         client = network.node("hypercore_fetch.js", key, "-", address, '{"live": true}')
         client.wait_event(event)
-        liar.stop()
     assert "could not be verified" in client.wait_event("disconnected")["error"]

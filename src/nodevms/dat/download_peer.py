@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from nodevms.dat.head_comparison import HeadComparison
 from nodevms.dat.limits import Allowance
 from nodevms.dat.next_blocks import NextBlocks
 from nodevms.dat.remote_blocks import WINDOW_BLOCKS, RemoteBlocks
@@ -46,6 +47,7 @@ class PeerDownload:
     Attributes:
         remote: What it says it has.
         can_extend: It may have a longer head than ours that can be asked for.
+        head: Whether its head and ours agree.
     """
 
     def __init__(self, download: Downloader, send: Callable[[Message], None]) -> None:
@@ -57,7 +59,7 @@ class PeerDownload:
         self.remote = RemoteBlocks()
         self._flight: dict[tuple[int, bool], _Asked] = {}
         self._late: dict[tuple[int, bool], None] = {}
-        self._probed = False
+        self.head = HeadComparison(self._feed, self.remote)
         self._doubt: FeedFalseError | None = None
         self._gone = False
         self._window = float(self._limits.requests_begin)
@@ -131,7 +133,7 @@ class PeerDownload:
         self._ask_window(self._feed.length // WINDOW_BLOCKS)
         self._ask_for_head()
         self._look_again()
-        while self._may_ask():
+        while not self._comparing and self._may_ask():
             index = self._next.block()
             if index is None:
                 return
@@ -158,20 +160,23 @@ class PeerDownload:
             self._send(want)
 
     def _ask_for_head(self) -> None:
-        """Ask for a longer head, or once for one to compare with ours."""
-        extension = self._extension()
-        if extension is not None:
-            extending = self._download.extending
-            if self not in extending and len(extending) < _EXTENDING_MAX:
-                extending.add(self)
-                self._probed = True
-                hashed = not self._takes(extension)
-                self._request(extension, Why.EXTEND, hashed=hashed, nodes=0)
+        """Ask for a longer head, or for one to compare with ours."""
+        if self._comparing:
             return
-        last = self.remote.length - 1
-        if not self._probed and 0 <= last < self._feed.length and last in self.remote:
-            self._probed = True
-            self._request(last, Why.PROBE, hashed=True, nodes=0)
+        extension = self._extension()
+        extending = self._download.extending
+        if extension is not None and self not in extending and len(extending) < _EXTENDING_MAX:
+            extending.add(self)
+            hashed = not self._takes(extension)
+            self._request(extension, Why.EXTEND, hashed=hashed, nodes=0)
+        elif (probe := self.head.probe(extension)) is not None:
+            self._request(probe, Why.PROBE, hashed=True, nodes=0)
+
+    @property
+    def _comparing(self) -> bool:
+        """Whether an answer is on its way that will tell if the peer's head and ours agree."""
+        heads = (asked.why in (Why.EXTEND, Why.PROBE) for asked in self._flight.values())
+        return not self.head.made and any(heads)
 
     def _extension(self) -> int | None:
         """Return the block whose full proof shows a longer head, if the peer has it."""
@@ -210,13 +215,13 @@ class PeerDownload:
                     f"It sent block {data.index}, which nobody asked for.", code="dat-unasked"
                 )
             del self._late[place]
-            if data.value is None or not self._takes(data.index):
+            if data.value is None or self._doubt is not None or not self._takes(data.index):
                 return
             asked = _Asked(Why.BLOCK, 0.0)
         else:
             self._release(data.index, asked)
         if asked.why is Why.PROBE:
-            self._feed.compare(data.index, data.nodes, data.signature)
+            self.head.take(data)
         elif asked.why is Why.ACCUSE:
             self._feed.compare(data.index, data.nodes, data.signature)
             raise self._doubt or FeedFalseError("It contradicts itself.", block=data.index)
@@ -237,6 +242,7 @@ class PeerDownload:
             self._block_bytes += (size - self._block_bytes) / 8
             self._download.stored(data.index, size)
         if self._feed.length > length:
+            self.head.made = True
             self._download.heard_of(self.remote.length)
             self._download.extended()
 
@@ -245,7 +251,8 @@ class PeerDownload:
         if isinstance(error, FeedUnprovedError):
             if error.code == "feed-too-long":
                 raise RemoteProtocolError(str(error), code=error.code) from error
-            self.remote.drop(index)  # it has a head that we can do nothing with
+            if why is Why.BLOCK or index == self._feed.length:  # else ours grew in the meantime
+                self.remote.drop(index)  # it has a head that we can do nothing with
             return
         if error.code != "feed-path" or why is Why.EXTEND:
             raise error

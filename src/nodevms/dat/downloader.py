@@ -164,7 +164,11 @@ class Downloader:
         self._heard = self._heard or length <= self.feed.length
 
     def stored(self, index: int, size: int) -> None:
-        """Note that a block was stored, and cancel it where else it was asked for."""
+        """Note that a block was stored, and cancel it where else it was asked for.
+
+        Raises:
+            ForkError: It was the last one, and now a peer's head is seen to contradict ours.
+        """
         self.progress.blocks += 1
         self.progress.bytes += size
         other = self.asked.get(index)
@@ -172,6 +176,9 @@ class Downloader:
             other.cancel(index)
         if self._on_block is not None:
             self._on_block(index)
+        if not self.asked and self.complete:
+            for peer in self._peers:
+                peer.head.again()
 
     def extended(self) -> None:
         """Note that the feed's length grew."""
