@@ -45,6 +45,19 @@ class NetworkWish:
         """Whether there is any way to find a peer."""
         return bool(self.peers) or self.swarm or self.dht
 
+    def check(self) -> None:
+        """Check what can be checked before the network is joined.
+
+        Raises:
+            UsageError: The DHT is wanted and not installed, or the address of a node is none.
+        """
+        if self.dht:
+            from nodevms.dat.discovery import NodeAddress, require_libtorrent
+
+            require_libtorrent()
+            for text in self.bootstrap:
+                NodeAddress.parse(text)
+
     def network(self, port: int = 0) -> Network:
         """Return the network, not started.
 

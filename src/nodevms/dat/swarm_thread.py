@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+ANSWER_SECONDS: Final = 30.0
+"""How long the swarm's loop may take to do one thing."""
 
 T = TypeVar("T")
 
@@ -62,8 +65,16 @@ class SwarmThread(Generic[S]):
         return self.run(called())
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Return what a coroutine returns on the swarm's loop."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+        """Return what a coroutine returns on the swarm's loop.
+
+        Raises:
+            TimeoutError: The loop did not answer in time; the coroutine is cancelled.
+        """
+        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        try:
+            return future.result(ANSWER_SECONDS)
+        finally:
+            future.cancel()
 
     def _main(self) -> None:
         asyncio.set_event_loop(self._loop)
