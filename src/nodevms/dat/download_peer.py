@@ -108,6 +108,8 @@ class PeerDownload:
                 continue
             if asked.why is Why.ACCUSE and self._doubt is not None:
                 raise self._doubt
+            if asked.why is Why.EXTEND:
+                self.head.never_came(now)
             self._window = max(self._window / 2, 1.0)
             self.remote.drop(index)
             self._give_up(index, hashed)
@@ -181,7 +183,7 @@ class PeerDownload:
     def _extension(self) -> int | None:
         """Return the block whose full proof shows a longer head, if the peer has it."""
         length = self._feed.length
-        if self.remote.length <= length:
+        if self.remote.length <= length or not self.head.may_extend(self._download.clock()):
             return None
         if length in self.remote:
             return length
@@ -242,7 +244,7 @@ class PeerDownload:
             self._block_bytes += (size - self._block_bytes) / 8
             self._download.stored(data.index, size)
         if self._feed.length > length:
-            self.head.made = True
+            self.head.came()
             self._download.heard_of(self.remote.length)
             self._download.extended()
 
