@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 SAID_SECONDS: Final = 1.0
 """How often at most it is said what the mirror has."""
+LAST_SECONDS: Final = 2.0
+"""How long a mirror that stops waits for the last blocks of what it knows to be signed."""
 _STANDARD_ERROR: Final = 2
 
 
@@ -125,6 +127,7 @@ class _Mirror:
                 try:
                     await self._until_stopped(copy, stopping, once=once)
                 finally:
+                    await copy.settle(LAST_SECONDS)
                     await network.last_words()
                     await copy.end()
 
