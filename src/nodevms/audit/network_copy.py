@@ -13,6 +13,7 @@ import asyncio
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -21,7 +22,7 @@ from nodevms.archive.record import block_count
 from nodevms.archive.tree_node import TreeNode
 from nodevms.audit.divergence import shorten
 from nodevms.dat import Fetch
-from nodevms.errors import CouldNotCheckError, ProvedFalseError, UsageError
+from nodevms.errors import CouldNotCheckError, NodeVMSError, ProvedFalseError, UsageError
 from nodevms.feed import dat_url, parse_dat_url
 from nodevms.feed.merkle import NODE_BYTES
 from nodevms.vm.entries import Init, decode
@@ -160,6 +161,15 @@ class NetworkCopy:
             await asyncio.sleep(seconds)
             for fetch in self._fetches:
                 await fetch.news(0)
+
+    async def settle(self, seconds: float) -> None:
+        """Have what is missing below the lengths that are known, if it comes in time."""
+        with suppress(TimeoutError, NodeVMSError):
+            async with asyncio.timeout(seconds):
+                while not all(fetch.complete for fetch in self._fetches):
+                    await asyncio.sleep(LOOK_SECONDS)
+                    for fetch in self._fetches:
+                        await fetch.news(0)
 
     async def end(self) -> None:
         """Ask for nothing more, and put on the disk what came."""

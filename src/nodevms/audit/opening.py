@@ -97,17 +97,30 @@ def open_checked(
 
 
 def _whole_part(place: Place) -> int | None:
-    """Return how much is whole of a copy that came over the network, or still comes.
+    """Return how much is whole of a copy that still comes over the network.
 
     None for what is whole and at rest, and for a backend's own directory.
+
+    Raises:
+        CouldNotCheckError: It is at rest and not whole.
     """
     key = place.directory / f"{place.prefix}key"
     if _is_own(place.layout) or not key.exists():
         return None
+    locked = is_locked(place.layout)
     whole = whole_length(place.directory, place.prefix)
-    if whole == _signed_length(place, OSFiles()) and not is_locked(place.layout):
-        return None
-    return whole
+    if whole is None or locked:
+        return whole
+    signed = _signed_length(place, OSFiles())
+    if whole < signed:
+        raise EntryUncheckedError(
+            f"the copy of the {place.name} is not complete: {signed} blocks were signed, and the "
+            f"first {whole} are here",
+            entry=None,
+            code="feed-incomplete",
+            hint="Let nodevms mirror, or verify dat://… --dir, go on with it.",
+        )
+    return None
 
 
 def _as_far_as_whole(place: Place, seen: BytesSeen, length: int) -> tuple[Feed, Head]:
