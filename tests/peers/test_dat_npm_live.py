@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import shutil
 import signal
 from pathlib import Path
@@ -34,11 +35,14 @@ def increment(network: Network, port: int = 5555, *, wait: bool = True) -> Progr
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file() and path.relative_to(folder).parts[0] not in (".dat", ".nodevms")
-    }
+    """Return the files of a clone, which may be changing."""
+    found = {}
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder)
+        with contextlib.suppress(FileNotFoundError):
+            if path.is_file() and name.parts[0] not in (".dat", ".nodevms"):
+                found[str(name)] = path.read_bytes()
+    return found
 
 
 def source(place: Path) -> Path:
