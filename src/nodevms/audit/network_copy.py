@@ -135,6 +135,9 @@ class NetworkCopy:
     async def complete(self) -> None:
         """Have everything that the network has at this moment.
 
+        A copy that is not live asks for no more of a feed from the moment at which that is whole: a
+        backend that goes on meanwhile would leave it with parts of what came later.
+
         Raises:
             CouldNotCheckError: It does not come, or is more than is fetched.
             ForkError: A feed has two histories.
@@ -146,8 +149,13 @@ class NetworkCopy:
         # What was published must not be newer than the log.
         await self._whole(LOG, self.log)
         await self._whole(ARCHIVE, self.metadata)
+        self._freeze(self.metadata)
         await self._whole(LOG, self.log, _marker(self.metadata.feed))
+        self._freeze(self.log)
         await self._whole(CONTENTS, self.content, _contents_needed(self.log.feed))
+        self._freeze(self.content)
+        for fetch in self._fetches:
+            await fetch.flush()
 
     async def changed(self, seconds: float) -> None:
         """Return when a feed has grown, and look for that only so often.
@@ -212,7 +220,11 @@ class NetworkCopy:
             while feed.length < length and time.monotonic() < deadline:
                 await fetch.news(LOOK_SECONDS)
             await self._whole(what, fetch)
-        await fetch.flush()
+
+    def _freeze(self, fetch: Fetch) -> None:
+        """Let a feed that is whole at this moment stay so; nothing may happen in between."""
+        if not self._live:
+            fetch.freeze()
 
     async def _until(
         self,
