@@ -124,6 +124,10 @@ def test_both_dat_programs_clone_a_backend_and_what_changed_since(
             assert files_of(place) == files
 
 
+def follows(mirror: Program) -> None:
+    mirror.wait_until("something new", lambda: len(mirror.documents()) > 1)
+
+
 def has(mirror: Program, entries: int) -> None:
     mirror.wait_until(
         f"{entries} entries", lambda: any(d["entries"] == entries for d in mirror.documents())
@@ -228,3 +232,25 @@ def test_a_mirror_that_follows_a_busy_backend_accuses_nobody(
     mirror.wait()
     assert at_rest(tmp_path / "mirror")["verdict"] == "verified"
     assert (0, None) in verdicts
+
+
+def test_of_a_mirror_that_was_killed_in_the_middle_the_whole_part_can_be_verified(
+    host: Host, network: Network, tmp_path: Path
+) -> None:
+    place = tmp_path / "mirror"
+    mirror = network.nodevms("mirror", host.log, str(place), "--json")
+    has(mirror, 1)
+    load = network.python("-c", LOAD, name="load")
+    for _ in range(20):  # until it is killed between a head and its blocks
+        follows(mirror)
+        mirror.kill()
+        done = in_process("verify", str(place), "--json", "--no-memory")
+        if json.loads(done.stdout).get("code") == "feed-incomplete":
+            break
+        mirror = network.nodevms("mirror", host.log, str(place), "--json")
+    assert done.exit_code == 3
+    load.kill()
+    host.stop()
+    part = in_process("verify", str(place), "--json", "--no-memory", "--allow-older")
+    assert part.exit_code == 0, part.output
+    assert json.loads(part.stdout)["entries"] > 1
