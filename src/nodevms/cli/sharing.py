@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from nodevms.errors import NodeVMSError
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from nodevms.dat import Network, SwarmThread
     from nodevms.feed import Feed
     from nodevms.vm.feeds_watcher import FeedsWatcher
+
+PATIENCE_SECONDS: Final = 10.0
 
 _LOG: Final = logging.getLogger("nodevms.dat")
 
@@ -53,10 +55,21 @@ def sharing(wish: NetworkWish | None, port: int) -> Iterator[FeedsWatcher]:
 
 
 class Shown:
-    """Shows one backend's feeds on a network, over all its failures."""
+    """Shows one backend's feeds on a network, over all its failures.
 
-    def __init__(self, thread: SwarmThread[Network]) -> None:
+    Whatever the network does, a backend is opened, closed and opened again without it: nothing is
+    raised, and nothing waited for longer than some seconds.
+
+    Args:
+        thread: Runs the network.
+        patience_seconds: How long to wait for it, beside the moment for its last words.
+    """
+
+    def __init__(
+        self, thread: SwarmThread[Network], *, patience_seconds: float = PATIENCE_SECONDS
+    ) -> None:
         self._thread = thread
+        self._patience_seconds = patience_seconds
         self._keys: list[bytes] = []
 
     def opened(self, log: Feed, metadata: Feed, content: Feed) -> None:
@@ -64,17 +77,31 @@ class Shown:
         from nodevms.dat import PublishedFeed
 
         network = self._thread.swarm
-        for feed in (log, content, metadata):
-            try:
-                self._thread.call(network.share, PublishedFeed(feed), drive=feed is metadata)
-            except (NodeVMSError, OSError) as error:  # the backend serves its calls without it
-                _LOG.error("a feed cannot be shared with the Dat network: %s", error)
-            self._keys.append(feed.key)
+        self._keys = [feed.key for feed in (log, content, metadata)]
+
+        async def share() -> None:
+            for feed in (log, content, metadata):
+                network.share(PublishedFeed(feed), drive=feed is metadata)
+
+        self._try(share(), "the feeds cannot be shared with the Dat network")
 
     def closing(self) -> None:
         """See :class:`FeedsWatcher`."""
+        network = self._thread.swarm
         keys, self._keys = self._keys, []
+
+        async def unshare() -> None:
+            await network.last_words()
+            for key in keys:
+                network.unshare(key)
+
         if keys:
-            self._thread.run(self._thread.swarm.last_words())
-        for key in keys:
-            self._thread.call(self._thread.swarm.unshare, key)
+            self._try(unshare(), "the feeds cannot be taken from the Dat network")
+
+    def _try(self, coroutine: Coroutine[Any, Any, None], complaint: str) -> None:
+        try:
+            self._thread.run(coroutine, seconds=self._patience_seconds)
+        except TimeoutError:
+            _LOG.error("%s: it does not answer", complaint)
+        except Exception as error:
+            _LOG.error("%s: %s", complaint, error, exc_info=not isinstance(error, NodeVMSError))

@@ -61,9 +61,21 @@ class SwarmThread(Generic[S]):
 
         return self.run(called())
 
-    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Return what a coroutine returns on the swarm's loop."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+    def run(self, coroutine: Coroutine[Any, Any, T], *, seconds: float | None = None) -> T:
+        """Return what a coroutine returns on the swarm's loop.
+
+        Args:
+            coroutine: What to run.
+            seconds: How long to wait for it; then it is cancelled.
+
+        Raises:
+            TimeoutError: It took longer.
+        """
+        running = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        try:
+            return running.result(seconds)
+        finally:
+            running.cancel()
 
     def _main(self) -> None:
         asyncio.set_event_loop(self._loop)
