@@ -112,6 +112,10 @@ class Fetch:
         for start, end in ranges:
             self._downloader.want(start, end)
 
+    def settle(self) -> None:
+        """Want no block after the feed's present end. Heads are still compared with everybody's."""
+        self._downloader.unwant(self.feed.length)
+
     async def news(self, seconds: float) -> None:
         """Return when blocks or a longer head may have come, or after so many seconds.
 
