@@ -4,7 +4,8 @@ Nothing but the log's key is trusted: every block is proved under it, and it nam
 feeds. What a copy says is the verifier's question.
 
 The order is that in which an honest host writes: what was published, then the log that it reflects,
-then the contents that the log names. So a copy of a backend that goes on meanwhile is whole.
+then the contents that the log names. A copy that is made once wants no more of a feed when it has
+it: so a copy of a backend that goes on meanwhile is whole.
 """
 
 from __future__ import annotations
@@ -18,15 +19,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from nodevms.archive.messages import decode_index
-from nodevms.archive.record import block_count
 from nodevms.archive.tree_node import TreeNode
+from nodevms.audit.contents_needed import ContentsNeeded
 from nodevms.audit.divergence import shorten
 from nodevms.dat import Fetch
-from nodevms.errors import CouldNotCheckError, NodeVMSError, ProvedFalseError, UsageError
+from nodevms.errors import (
+    CouldNotCheckError,
+    NodeVMSError,
+    ProvedFalseError,
+    StorageError,
+    UsageError,
+)
 from nodevms.feed import dat_url, parse_dat_url
 from nodevms.feed.merkle import NODE_BYTES
 from nodevms.vm.entries import Init, decode
-from nodevms.vm.entry_changes import changes_of
 
 if TYPE_CHECKING:
     from nodevms.audit.copy_place import CopyPlace
@@ -36,9 +42,8 @@ if TYPE_CHECKING:
 FETCH_BYTES_MAX: Final = 64 * 1024**3
 LOOK_SECONDS: Final = 0.25
 GO_ON: Final = "Run the command again to go on where it stopped."
-_NEWEST_ENTRIES: Final = 1000
-"""So many of the last entries are asked which contents they need."""
-
+COMPARING_SECONDS: Final = 0.5
+COMPARING_SECONDS_MAX: Final = 3.0
 LOG: Final = "call log"
 ARCHIVE: Final = "files archive"
 CONTENTS: Final = "files' contents"
@@ -98,6 +103,7 @@ class NetworkCopy:
         self.metadata: Fetch | None = None
         self.content: Fetch | None = None
         self.first: Init | None = None
+        self._needs = ContentsNeeded(self.log.feed)
 
     @property
     def peers(self) -> int:
@@ -149,11 +155,14 @@ class NetworkCopy:
         # What was published must not be newer than the log.
         await self._whole(LOG, self.log)
         await self._whole(ARCHIVE, self.metadata)
-        self._freeze(self.metadata)
+        self._settle(self.metadata)
         await self._whole(LOG, self.log, _marker(self.metadata.feed))
-        self._freeze(self.log)
-        await self._whole(CONTENTS, self.content, _contents_needed(self.log.feed))
-        self._freeze(self.content)
+        self._settle(self.log)
+        needed = await asyncio.to_thread(self._needs.blocks)
+        await self._whole(CONTENTS, self.content, needed)
+        self._settle(self.content)
+        if not self._live:
+            await self._compare_heads()
         for fetch in self._fetches:
             await fetch.flush()
 
@@ -180,9 +189,33 @@ class NetworkCopy:
                         await fetch.news(0)
 
     async def end(self) -> None:
-        """Ask for nothing more, and put on the disk what came."""
+        """Ask for nothing more, and put on the disk what came.
+
+        Raises:
+            StorageError: Something cannot be written; all else is.
+        """
+        failure: StorageError | None = None
         for fetch in self._fetches:
-            await fetch.end()
+            try:
+                await fetch.end()
+            except StorageError as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
+
+    def _settle(self, fetch: Fetch) -> None:
+        """Let a feed that is whole at this moment stay so; nothing may happen in between."""
+        if not self._live:
+            fetch.settle()
+
+    async def _compare_heads(self) -> None:
+        """Give peers that were found a moment to show heads that contradict what came."""
+        end = time.monotonic() + COMPARING_SECONDS_MAX
+        while True:
+            for fetch in self._fetches:
+                await fetch.news(COMPARING_SECONDS / len(self._fetches))
+            if time.monotonic() > end or not any(fetch.comparing for fetch in self._fetches):
+                return
 
     def _begin(
         self, feed: PartialFeed, *, drive: bool = False, beside: bytes | None = None
@@ -220,11 +253,6 @@ class NetworkCopy:
             while feed.length < length and time.monotonic() < deadline:
                 await fetch.news(LOOK_SECONDS)
             await self._whole(what, fetch)
-
-    def _freeze(self, fetch: Fetch) -> None:
-        """Let a feed that is whole at this moment stay so; nothing may happen in between."""
-        if not self._live:
-            fetch.freeze()
 
     async def _until(
         self,
@@ -296,17 +324,3 @@ def _marker(metadata: PartialFeed) -> int:
         return TreeNode.decode(last, metadata.get(last)).marker or 0
     except (ProvedFalseError, CouldNotCheckError):
         return 0  # the verifier says what is wrong with it
-
-
-def _contents_needed(log: PartialFeed) -> int:
-    """Return how many blocks of the contents the newest entries need."""
-    needed = 0
-    for seq in range(max(0, log.length - _NEWEST_ENTRIES), log.length):
-        try:
-            changes = changes_of(decode(log.get(seq)))
-        except (ProvedFalseError, CouldNotCheckError, ValueError):
-            continue
-        for change in changes:
-            if change.kind == "file":
-                needed = max(needed, change.block + block_count(change.size))
-    return needed

@@ -92,6 +92,11 @@ class Fetch:
         return self._downloader.done
 
     @property
+    def comparing(self) -> bool:
+        """Whether a peer was asked for its head, to compare it with ours, and may still answer."""
+        return self._downloader.comparing
+
+    @property
     def progress(self) -> Progress:
         """How much came."""
         return self._downloader.progress
@@ -111,6 +116,10 @@ class Fetch:
         """Ask for blocks, each range as (first, one past the last), beside those wanted before."""
         for start, end in ranges:
             self._downloader.want(start, end)
+
+    def settle(self) -> None:
+        """Let the feed stay as long as it is. Heads are still compared with everybody's."""
+        self._downloader.settle()
 
     async def news(self, seconds: float) -> None:
         """Return when blocks or a longer head may have come, or after so many seconds.
@@ -133,10 +142,6 @@ class Fetch:
             StorageError: It cannot be written.
         """
         await asyncio.to_thread(self.feed.flush)
-
-    def freeze(self) -> None:
-        """Ask for nothing more: the feed stays as it is, and is shared on."""
-        self._network.end_download(self.feed.key)
 
     async def end(self) -> None:
         """Ask for nothing more, share the feed no longer, and flush what came."""

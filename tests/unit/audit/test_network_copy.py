@@ -1,0 +1,132 @@
+"""A copy of a backend that goes on while it is copied, over loopback."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from backends import photos
+
+from nodevms.audit import Verifier
+from nodevms.audit.contents_needed import ContentsNeeded
+from nodevms.audit.copy_place import CopyPlace
+from nodevms.audit.network_copy import CONTENTS, CopyLimits, NetworkCopy
+from nodevms.dat import Address, Network, PublishedFeed, Swarm
+from nodevms.feed import Feed, KeyPair, PartialFeed, parse_dat_url
+from nodevms.sandbox import Engine
+from nodevms.vm.directory import LOG_PREFIX, Layout
+from nodevms.vm.entries import ChangeItem, decode, encode
+
+
+class Silence:
+    """Hears of the progress and says nothing."""
+
+    def __init__(self) -> None:
+        self.contents_begun = asyncio.Event()
+
+    def fetching(self, what: str, done: int, total: int) -> None:
+        if what == CONTENTS:
+            self.contents_begun.set()
+
+
+class Site:
+    """A backend's feeds in a swarm of their own."""
+
+    def __init__(self, directory: Path) -> None:
+        layout = Layout(directory)
+        self.log = Feed.open(layout.root, LOG_PREFIX, writable=True)
+        self.metadata = Feed.open(layout.metadata, "", writable=True)
+        secret = (layout.metadata / "secret_key").read_bytes()
+        pair = KeyPair.from_secret(secret, self.metadata.key).content_key_pair()
+        self.content = Feed.open(layout.content, "", writable=True, key_pair=pair)
+        self.network = Network(Swarm(port=0))
+
+    async def start(self) -> None:
+        await self.network.start()
+        for feed in (self.log, self.metadata):
+            self.network.share(PublishedFeed(feed), drive=feed is self.metadata)
+
+    def share_contents(self) -> None:
+        self.network.share(PublishedFeed(self.content))
+
+    def write(self) -> None:
+        """Log a photo, and publish something: contents first, as every host does it."""
+        last = decode(self.log.get(2))
+        item = ChangeItem(
+            path="/c.txt", kind="file", size=5, sha256="0" * 64, block=self.content.length
+        )
+        result = msgspec.structs.replace(last.result, changes=(item,))
+        for feed, block in (
+            (self.content, b"third"),
+            (self.log, encode(msgspec.structs.replace(last, result=result))),
+            (self.metadata, self.metadata.get(self.metadata.length - 1)),
+        ):
+            feed.append([block])
+            feed.sync()
+
+
+@pytest.fixture
+async def site(tmp_path: Path, engine: Engine) -> AsyncIterator[Site]:
+    directory = await asyncio.to_thread(photos, engine, tmp_path / "host")
+    site = Site(directory)
+    await site.start()
+    yield site
+    await site.network.stop()
+    for feed in (site.log, site.metadata, site.content):
+        feed.close()
+
+
+async def test_a_copy_made_once_is_whole_whatever_comes_meanwhile(
+    site: Site, tmp_path: Path, engine: Engine
+) -> None:
+    listener = Silence()
+    network = Network(Swarm(port=None))
+    network.always_ask(Address("127.0.0.1", site.network.swarm.port))
+    await network.start()
+    try:
+        with CopyPlace(tmp_path / "copy", site.log.key) as place:
+            copy = NetworkCopy(network, place, site.log.key, limits=CopyLimits(), listener=listener)
+            completing = asyncio.ensure_future(copy.complete())
+            await listener.contents_begun.wait()
+            lengths = site.log.length, site.metadata.length
+            site.write()
+            async with asyncio.timeout(30):  # it hears of what is new, and does not want it
+                while copy.log.feed.length == lengths[0]:
+                    await copy.log.news(0.05)
+            site.share_contents()
+            await completing
+            await copy.end()
+            assert copy.metadata is not None
+            assert not copy.log.feed.has(lengths[0])
+            assert not copy.metadata.feed.has(lengths[1])
+    finally:
+        await network.stop()
+    report = await asyncio.to_thread(Verifier(engine).verify, tmp_path / "copy")
+    assert report.entries == lengths[0]
+    assert report.files_key == parse_dat_url(decode(site.log.get(0)).filesArchiveUrl)
+
+
+def test_what_an_entry_says_falsely_is_left_to_the_verifier(tmp_path: Path, engine: Engine) -> None:
+    log = Feed.open(photos(engine, tmp_path / "host"), LOG_PREFIX, writable=True)
+    copied = PartialFeed.create(tmp_path / "copy", LOG_PREFIX, log.key)
+    needs = ContentsNeeded(copied)
+
+    def copy(*numbers: int) -> None:
+        for seq in numbers:
+            proof = log.proof(seq, copied.digest(seq))
+            copied.put(seq, log.get(seq), proof.nodes, proof.signature)
+
+    copy(0, 1, 2)
+    assert needs.blocks() == 2
+    last = decode(log.get(2))
+    incomplete = ChangeItem(path="/c.txt", kind="file", size=5, block=9)
+    result = msgspec.structs.replace(last.result, changes=(incomplete,))
+    log.append([b"no entry", encode(msgspec.structs.replace(last, result=result)), b""])
+    log.sync()
+    copy(log.length - 1, log.length - 2)
+    assert needs.blocks() == 2
+    for feed in (log, copied):
+        feed.close()
