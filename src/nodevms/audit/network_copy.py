@@ -266,6 +266,8 @@ class NetworkCopy:
         seen, since = None, time.monotonic()
         while not condition():
             await fetch.news(LOOK_SECONDS)
+            for other in self._fetches:
+                other.check()
             now = (fetch.feed.length, fetch.progress.blocks, fetch.heard)
             if now != seen:
                 seen, since = now, time.monotonic()

@@ -6,11 +6,11 @@ import asyncio
 import re
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from nodevms.cli.network_options import NetworkWish, joined
 from nodevms.cli.verify_screen import Screen
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _VERSIONED: Final = re.compile(r"(dat://[0-9a-fA-F]{64})\+(\d{1,16})/?")
 DAY_SECONDS: Final = 24 * 3600.0
+LOOK_SECONDS: Final = 0.25
 _KEPT: Final = "What came is kept: run the command again to go on where it stopped."
 
 
@@ -125,7 +126,7 @@ class CloneTask:
                     wall_clock=time.time,
                 )
                 try:
-                    await self._follow(cloning, report)
+                    await fetches.unless_failed(self._follow(cloning, report))
                 finally:
                     await fetches.end()
 
@@ -152,6 +153,31 @@ class _Fetches:
     def content(self, key: bytes) -> Fetch:
         """Begin with the contents, at whoever has the metadata."""
         return self._begin("content.", key)
+
+    async def unless_failed(self, work: Coroutine[Any, Any, None]) -> None:
+        """Work, and stop when one of the downloads cannot go on.
+
+        Raises:
+            NodeVMSError: Why it cannot, or as the work.
+        """
+        working = asyncio.ensure_future(work)
+        failing = asyncio.ensure_future(self._failed())
+        try:
+            await asyncio.wait((working, failing), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (working, failing):
+                task.cancel()
+            await asyncio.wait((working, failing))
+        if not failing.cancelled():
+            failing.result()
+        working.result()
+
+    async def _failed(self) -> None:
+        """Wait until a download has failed, and raise that."""
+        while True:
+            for fetch in self._begun:
+                fetch.check()
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def end(self) -> None:
         """End all, and close the feeds."""

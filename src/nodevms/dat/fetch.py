@@ -128,12 +128,12 @@ class Fetch:
             ForkError: The feed has two histories; the evidence is kept.
             StorageError: What came cannot be stored.
         """
-        self._refuse_when_failed()
+        self.check()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._news.wait()
         self._news.clear()
-        self._refuse_when_failed()
+        self.check()
 
     async def flush(self) -> None:
         """Return when all that came is on the disk.
@@ -189,6 +189,12 @@ class Fetch:
         self._network.end_download(self.feed.key)
         self._news.set()
 
-    def _refuse_when_failed(self) -> None:
+    def check(self) -> None:
+        """Go on, if the download can.
+
+        Raises:
+            ForkError: The feed has two histories; the evidence is kept.
+            StorageError: What came cannot be stored.
+        """
         if self.failure is not None:
             raise self.failure
