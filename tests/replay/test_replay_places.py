@@ -104,7 +104,7 @@ def test_a_copy_goes_into_an_empty_folder(site: Site, tmp_path: Path, engine: En
 
 
 @pytest.mark.parametrize(
-    "name", ["call-log.data", "call-log.tree.new", "call-log.signatures", "files/content/data"]
+    "name", ["call-log.data", "call-log.tree.new", "call-log.signatures.new", "files/content/data"]
 )
 def test_a_copy_is_not_written_through_a_link(site: Site, tmp_path: Path, name: str) -> None:
     fetch(site, tmp_path / "copy")

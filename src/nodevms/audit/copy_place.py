@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from nodevms.errors import CouldNotCheckError, StorageError, UsageError
-from nodevms.feed import Feed, PartialFeed, dat_url
-from nodevms.feed.bitfield import pages
-from nodevms.feed.files import read_start
+from nodevms.feed import PartialFeed, dat_url
+from nodevms.feed.adoption import adopt
+from nodevms.feed.files import UnlinkedFiles, read_start
 from nodevms.feed.keys import PUBLIC_KEY_BYTES
-from nodevms.feed.sleep import HEADERS
 from nodevms.vm.directory import LOG_PREFIX, Layout
 from nodevms.vm.writer_lock import WriterLock
+
+EVIDENCE: Final = "evidence"
+_FILES: Final = UnlinkedFiles()
 
 
 class CopyPlace:
@@ -41,7 +43,7 @@ class CopyPlace:
             StorageError: It cannot be written, or another process has it open.
         """
         self.layout = Layout(directory)
-        self.evidence = evidence or directory / "evidence"
+        self.evidence = evidence or directory / EVIDENCE
         self._feeds: list[PartialFeed] = []
         _refuse_others(self.layout, log_key)
         try:
@@ -77,13 +79,11 @@ class CopyPlace:
 
     def _feed(self, directory: Path, prefix: str, key: bytes) -> PartialFeed:
         if not (directory / f"{prefix}key").exists():
-            feed = PartialFeed.create(directory, prefix, key)
+            feed = PartialFeed.create(directory, prefix, key, files=_FILES)
         else:
-            try:
-                _write_missing_bitfield(directory, prefix)
-            except OSError as error:
-                raise _not_writable(directory, error) from error
-            feed = PartialFeed.open(directory, prefix, key)
+            if not (directory / f"{prefix}bitfield").exists():  # it came over HTTP
+                adopt(directory, prefix, files=_FILES)
+            feed = PartialFeed.open(directory, prefix, key, files=_FILES)
         self._feeds.append(feed)
         return feed
 
@@ -115,23 +115,9 @@ def _refuse_others(layout: Layout, log_key: bytes) -> None:
             code="directory-foreign",
             hint="Choose another directory.",
         )
-    for folder in (layout.metadata.parent, layout.metadata, layout.content):
+    for folder in (layout.metadata.parent, layout.metadata, layout.content, root / EVIDENCE):
         if folder.is_symlink():
             raise UsageError(f"{folder} is a link, and a copy has none", code="directory-foreign")
-
-
-def _write_missing_bitfield(directory: Path, prefix: str) -> None:
-    """Say in a bitfield what a copy that came over HTTP has."""
-    path = directory / f"{prefix}bitfield"
-    if path.exists():
-        return
-    with Feed.open(directory, prefix, writable=False) as feed:
-        length = feed.length
-    fresh = path.with_name(path.name + ".new")
-    with fresh.open("wb") as file:
-        file.write(HEADERS["bitfield"])
-        file.writelines(pages(length))
-    fresh.replace(path)
 
 
 def _not_writable(path: Path, error: OSError) -> CouldNotCheckError:

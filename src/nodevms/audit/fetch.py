@@ -133,14 +133,14 @@ class Fetcher:
             transfer = Transfer(session, self._patience)
             for part, size in sizes.items():
                 url = f"{self._base}/feeds/{name}/{part}"
-                path, have = copy.path(part), 0
-                if part == "tree":
-                    path = copy.path("tree.new")
-                elif part == "data":
-                    have = copy.good_data_bytes()
+                # What the key signed before is kept until what replaces it is whole.
+                path = copy.path(part if part == "data" else f"{part}.new")
+                have = copy.good_data_bytes() if part == "data" else 0
                 await transfer.file(url, path, have, size, so_far)
                 if part == "tree":
                     copy.take_tree(path)
+                elif part == "signatures":
+                    path.replace(copy.path(part))
                 done += size
                 so_far(0)
 

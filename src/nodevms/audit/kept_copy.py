@@ -16,9 +16,10 @@ from nodevms.audit.seen import shortened
 from nodevms.errors import CouldNotCheckError, NodeVMSError, StorageError, UsageError
 from nodevms.feed import BLOCK_BYTES_MAX, Feed, Head, flat_tree, open_plain, read_start
 from nodevms.feed.files import OSFiles
-from nodevms.feed.heads import verify_head
+from nodevms.feed.heads import ForkError, check_extends, verify_head
 from nodevms.feed.merkle import NO_NODE, NODE_BYTES, Node, leaf_hash
-from nodevms.feed.sleep import HEADER_BYTES, SleepFile
+from nodevms.feed.recovery import signed_heads
+from nodevms.feed.sleep import HEADER_BYTES, FeedFiles, SleepFile
 from nodevms.rpc.doors import SIGNATURE_BYTES, HeadDocument
 from nodevms.vm.directory import Layout
 from nodevms.vm.writer_lock import is_locked
@@ -72,11 +73,10 @@ class KeptCopy:
         """
         try:
             self._make_folder()
-            # It says what came over the network before; what comes now is whole or nothing.
-            self.path("bitfield").unlink(missing_ok=True)
         except OSError as error:
             raise _not_writable(self.directory, error) from error
-        before = self._signed_length()
+        signed = self._signed_head()
+        before = 0 if signed is None else signed.length
         if before > self.head.length:
             if allow_older:
                 raise UsageError(
@@ -138,6 +138,8 @@ class KeptCopy:
             self._check_history(file)
         finally:
             file.close()
+        # It says what came over the network before. From here on the tree is whole.
+        self.path("bitfield").unlink(missing_ok=True)
         fetched.replace(self.path("tree"))
 
     def good_data_bytes(self) -> int:
@@ -168,22 +170,22 @@ class KeptCopy:
             tree.close()
         return good
 
-    def _signed_length(self) -> int:
-        with suppress(StorageError), self._feed() as feed:
-            return feed.length
-        return 0
+    def _signed_head(self) -> Head | None:
+        """Return the longest head of the copy, whether its blocks are there or not."""
+        with suppress(StorageError):
+            files = FeedFiles(OSFiles(), self.directory, self.prefix)
+            try:
+                return next(signed_heads(files, bytes.fromhex(self.head.key)), None)
+            finally:
+                files.close()
+        return None
 
     def _feed(self) -> Feed:
         return Feed.open(self.directory, self.prefix, writable=False)
 
     def _check_head(self, tree: SleepFile) -> None:
-        head = self.head
-        roots = tuple(_node(tree, index) for index in flat_tree.full_roots(head.length))
         try:
-            verify_head(
-                bytes.fromhex(head.key),
-                Head(head.length, head.byte_length, roots, bytes.fromhex(head.signature)),
-            )
+            verify_head(bytes.fromhex(self.head.key), self._head(tree))
         except NodeVMSError as error:
             raise EntryFalseError(
                 f"the head that the server gives of the feed {self.name} is not what its key "
@@ -192,7 +194,27 @@ class KeptCopy:
                 code="head-false",
             ) from error
 
+    def _head(self, tree: SleepFile) -> Head:
+        head = self.head
+        roots = tuple(_node(tree, index) for index in flat_tree.full_roots(head.length))
+        return Head(head.length, head.byte_length, roots, bytes.fromhex(head.signature))
+
     def _check_history(self, tree: SleepFile) -> None:
+        self._check_leaves(tree)
+        signed = self._signed_head()
+        if signed is None:
+            return
+        try:
+            check_extends(signed, self._head(tree), lambda index: _node(tree, index))
+        except ForkError as error:  # a copy with holes shows no more than that
+            raise EntryFalseError(
+                f"the feed {self.name} was rewritten: it does not begin as the copy at "
+                f"{self.directory}, which the same key signed before",
+                entry=None,
+                code="log-rewritten",
+            ) from error
+
+    def _check_leaves(self, tree: SleepFile) -> None:
         with suppress(StorageError), self._feed() as feed:
             for block in range(feed.length):
                 if _node(tree, 2 * block) != feed.node(2 * block):

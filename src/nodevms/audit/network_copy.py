@@ -13,6 +13,7 @@ import asyncio
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -21,7 +22,7 @@ from nodevms.archive.record import block_count
 from nodevms.archive.tree_node import TreeNode
 from nodevms.audit.divergence import shorten
 from nodevms.dat import Fetch
-from nodevms.errors import CouldNotCheckError, ProvedFalseError, UsageError
+from nodevms.errors import CouldNotCheckError, NodeVMSError, ProvedFalseError, UsageError
 from nodevms.feed import dat_url, parse_dat_url
 from nodevms.feed.merkle import NODE_BYTES
 from nodevms.vm.entries import Init, decode
@@ -134,6 +135,9 @@ class NetworkCopy:
     async def complete(self) -> None:
         """Have everything that the network has at this moment.
 
+        A copy that is not live asks for no more of a feed from the moment at which that is whole: a
+        backend that goes on meanwhile would leave it with parts of what came later.
+
         Raises:
             CouldNotCheckError: It does not come, or is more than is fetched.
             ForkError: A feed has two histories.
@@ -145,8 +149,13 @@ class NetworkCopy:
         # What was published must not be newer than the log.
         await self._whole(LOG, self.log)
         await self._whole(ARCHIVE, self.metadata)
+        self._freeze(self.metadata)
         await self._whole(LOG, self.log, _marker(self.metadata.feed))
+        self._freeze(self.log)
         await self._whole(CONTENTS, self.content, _contents_needed(self.log.feed))
+        self._freeze(self.content)
+        for fetch in self._fetches:
+            await fetch.flush()
 
     async def changed(self, seconds: float) -> None:
         """Return when a feed has grown, and look for that only so often.
@@ -160,6 +169,15 @@ class NetworkCopy:
             await asyncio.sleep(seconds)
             for fetch in self._fetches:
                 await fetch.news(0)
+
+    async def settle(self, seconds: float) -> None:
+        """Have what is missing below the lengths that are known, if it comes in time."""
+        with suppress(TimeoutError, NodeVMSError):
+            async with asyncio.timeout(seconds):
+                while not all(fetch.complete for fetch in self._fetches):
+                    await asyncio.sleep(LOOK_SECONDS)
+                    for fetch in self._fetches:
+                        await fetch.news(0)
 
     async def end(self) -> None:
         """Ask for nothing more, and put on the disk what came."""
@@ -202,7 +220,11 @@ class NetworkCopy:
             while feed.length < length and time.monotonic() < deadline:
                 await fetch.news(LOOK_SECONDS)
             await self._whole(what, fetch)
-        await fetch.flush()
+
+    def _freeze(self, fetch: Fetch) -> None:
+        """Let a feed that is whole at this moment stay so; nothing may happen in between."""
+        if not self._live:
+            fetch.freeze()
 
     async def _until(
         self,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nodevms.dat.clone import ClonePlace, Cloning, Progress, Result
 
 _VERSIONED: Final = re.compile(r"(dat://[0-9a-fA-F]{64})\+(\d{1,16})/?")
+DAY_SECONDS: Final = 24 * 3600.0
 _KEPT: Final = "What came is kept: run the command again to go on where it stopped."
 
 
@@ -33,7 +34,7 @@ class CloneTask:
         directory: Where it goes.
         version: Which version; None for the newest.
         live: Follow the newest.
-        seconds_max: When to give up; None for never.
+        seconds_max: When to give up; by default after a day, or never with ``live``.
         bytes_max: The most that is fetched; None for the usual.
         network: How to find it.
         patience_seconds: How long nothing may come.
@@ -74,6 +75,8 @@ class CloneTask:
             url, version = versioned[1], int(versioned[2])
         if live and version is not None:
             raise UsageError("--live follows the newest version, and one is named")
+        if seconds_max is None and not live:
+            seconds_max = DAY_SECONDS
         key = parse_dat_url(url)
         place = directory or Path(key.hex())
         return cls(key, place, version, live, seconds_max, bytes_max, network, patience_seconds)

@@ -158,6 +158,13 @@ def network_options(function: F) -> F:
     return called  # type: ignore[return-value]
 
 
+swarm_port_option: Final = click.option(
+    "--swarm-port",
+    default=PORT,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port for the Dat network; another one if it is taken; 0 for any free one.",
+)
 dht_options: Final = (
     click.option("--dht", is_flag=True, help="Look for peers in the BitTorrent DHT, too."),
     click.option(

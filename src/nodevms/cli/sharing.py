@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Coroutine
 from threading import Lock
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from nodevms.errors import NodeVMSError
 
@@ -13,14 +14,16 @@ if TYPE_CHECKING:
     from nodevms.dat import Network, SwarmThread
     from nodevms.feed import Feed
 
+PATIENCE_SECONDS: Final = 10.0
+
 _LOG: Final = logging.getLogger("nodevms.dat")
 
 
 class Sharing:
-    """Shows one backend's feeds on the network, over all its failures: a `FeedsWatcher`.
+    """Joins the network for one served backend, and leaves it: a `FeedsWatcher`.
 
     The network is joined on a thread and an event loop of its own, after the backend serves its
-    calls, so that it delays no start; a network that cannot be joined is a warning.
+    calls, so that it delays no start. One that cannot be joined is a warning.
 
     Args:
         wish: What the operator wants of the network; None to share nothing.
@@ -37,7 +40,8 @@ class Sharing:
         self._port = port
         self._lock = Lock()
         self._thread: SwarmThread[Network] | None = None
-        self._feeds: tuple[Feed, ...] = ()
+        self._shown: Shown | None = None
+        self._feeds: tuple[Feed, Feed, Feed] | None = None
 
     def join(self) -> None:
         """Join the network and share what is open. It blocks for a moment."""
@@ -53,44 +57,80 @@ class Sharing:
             return
         _LOG.info("sharing with the Dat network on port %d", thread.swarm.swarm.port)
         with self._lock:
-            self._thread = thread
-            self._share()
+            self._thread, self._shown = thread, Shown(thread)
+            if self._feeds is not None:
+                self._shown.opened(*self._feeds)
 
     def leave(self) -> None:
         """Leave the network."""
         with self._lock:
-            thread, self._thread = self._thread, None
+            thread, self._thread, self._shown = self._thread, None, None
         if thread is not None:
             thread.stop()
 
     def opened(self, log: Feed, metadata: Feed, content: Feed) -> None:
         """See `FeedsWatcher`."""
         with self._lock:
-            self._feeds = (metadata, content, log)
-            self._share()
+            self._feeds = (log, metadata, content)
+            if self._shown is not None:
+                self._shown.opened(log, metadata, content)
 
     def closing(self) -> None:
         """See `FeedsWatcher`."""
         with self._lock:
-            feeds, self._feeds = self._feeds, ()
-            thread = self._thread
-            if thread is None or not feeds:
-                return
-            try:
-                thread.run(thread.swarm.last_words())
-                for feed in feeds:
-                    thread.call(thread.swarm.unshare, feed.key)
-            except TimeoutError:
-                _LOG.error("the thread of the Dat network does not answer")
+            self._feeds = None
+            if self._shown is not None:
+                self._shown.closing()
 
-    def _share(self) -> None:
+
+class Shown:
+    """Shows one backend's feeds on a network, over all its failures.
+
+    Whatever the network does, a backend is opened, closed and opened again without it: nothing is
+    raised, and nothing waited for longer than some seconds.
+
+    Args:
+        thread: Runs the network.
+        patience_seconds: How long to wait for it, beside the moment for its last words.
+    """
+
+    def __init__(
+        self, thread: SwarmThread[Network], *, patience_seconds: float = PATIENCE_SECONDS
+    ) -> None:
+        self._thread = thread
+        self._patience_seconds = patience_seconds
+        self._keys: list[bytes] = []
+
+    def opened(self, log: Feed, metadata: Feed, content: Feed) -> None:
+        """See :class:`FeedsWatcher`."""
         from nodevms.dat import PublishedFeed
 
-        if self._thread is None:
-            return
-        for number, feed in enumerate(self._feeds):
-            try:
-                share = self._thread.swarm.share
-                self._thread.call(share, PublishedFeed(feed), drive=number == 0)
-            except (NodeVMSError, OSError, TimeoutError) as error:  # calls are served without it
-                _LOG.error("a feed cannot be shared with the Dat network: %s", error)
+        network = self._thread.swarm
+        self._keys = [feed.key for feed in (log, content, metadata)]
+
+        async def share() -> None:
+            for feed in (log, content, metadata):
+                network.share(PublishedFeed(feed), drive=feed is metadata)
+
+        self._try(share(), "the feeds cannot be shared with the Dat network")
+
+    def closing(self) -> None:
+        """See :class:`FeedsWatcher`."""
+        network = self._thread.swarm
+        keys, self._keys = self._keys, []
+
+        async def unshare() -> None:
+            await network.last_words()
+            for key in keys:
+                network.unshare(key)
+
+        if keys:
+            self._try(unshare(), "the feeds cannot be taken from the Dat network")
+
+    def _try(self, coroutine: Coroutine[Any, Any, None], complaint: str) -> None:
+        try:
+            self._thread.run(coroutine, seconds=self._patience_seconds)
+        except TimeoutError:
+            _LOG.error("%s: it does not answer", complaint)
+        except Exception as error:
+            _LOG.error("%s: %s", complaint, error, exc_info=not isinstance(error, NodeVMSError))

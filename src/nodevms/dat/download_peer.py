@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING
 
+from nodevms.dat.asked import Asked, Why
 from nodevms.dat.head_comparison import HeadComparison
 from nodevms.dat.limits import Allowance
 from nodevms.dat.next_blocks import NextBlocks
@@ -19,26 +18,11 @@ if TYPE_CHECKING:
     from nodevms.dat.downloader import Downloader
 
 _EXTENDING_MAX = 2
+_EXTENDING_SECONDS = 1.0
+"""How long one who was asked for a longer head keeps others from being asked."""
 _LOOKS = 64
 _LOOKS_PER_SECOND = 20.0
 """How often all that is missing is gone through because one peer says that it has more."""
-
-
-class Why(Enum):
-    """What a request is for."""
-
-    BLOCK = "a block below our head's length"
-    EXTEND = "a longer head, with the next block if it is wanted"
-    PROBE = "the peer's head, to be compared with ours"
-    ACCUSE = "the full proof of a block that contradicted what we hold"
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A request that is on its way."""
-
-    why: Why
-    since: float
 
 
 class PeerDownload:
@@ -48,6 +32,8 @@ class PeerDownload:
         remote: What it says it has.
         can_extend: It may have a longer head than ours that can be asked for.
         head: Whether its head and ours agree.
+        faults: Requests in a row that it let time out. Others are asked before it.
+        useful: It has answered.
     """
 
     def __init__(self, download: Downloader, send: Callable[[Message], None]) -> None:
@@ -57,9 +43,11 @@ class PeerDownload:
         self._limits = download.limits
         self._send = send
         self.remote = RemoteBlocks()
-        self._flight: dict[tuple[int, bool], _Asked] = {}
+        self._flight: dict[tuple[int, bool], Asked] = {}
         self._late: dict[tuple[int, bool], None] = {}
         self.head = HeadComparison(self._feed, self.remote)
+        self.faults = 0
+        self.useful = False
         self._doubt: FeedFalseError | None = None
         self._gone = False
         self._window = float(self._limits.requests_begin)
@@ -103,15 +91,22 @@ class PeerDownload:
         since = self._silent_since
         if self._flight and since is not None and now - since > self._limits.stall_seconds:
             raise RemoteProtocolError("It answers no requests.", code="dat-unanswered")
+        faults = self.faults
         for (index, hashed), asked in tuple(self._flight.items()):
             if now - asked.since <= self._limits.request_seconds:
                 continue
             if asked.why is Why.ACCUSE and self._doubt is not None:
                 raise self._doubt
+            if asked.why is Why.EXTEND:
+                self.head.never_came(now)
             self._window = max(self._window / 2, 1.0)
             self.remote.drop(index)
             self._give_up(index, hashed)
-        self.ask()
+            self.faults += 1
+        if self.faults > faults:
+            self._download.ask()  # those who answer, before this one takes the same again
+        else:
+            self.ask()
 
     def leave(self) -> None:
         """The peer is gone: let others be asked."""
@@ -164,10 +159,11 @@ class PeerDownload:
         if self._comparing:
             return
         extension = self._extension()
-        extending = self._download.extending
-        if extension is not None and self not in extending and len(extending) < _EXTENDING_MAX:
-            extending.add(self)
-            hashed = not self._takes(extension)
+        extending, now = self._download.extending, self._download.clock()
+        asked = sum(now - since < _EXTENDING_SECONDS for since in extending.values())
+        if extension is not None and self not in extending and asked < _EXTENDING_MAX:
+            extending[self] = now
+            hashed = self.faults > 0 or not self._takes(extension)
             self._request(extension, Why.EXTEND, hashed=hashed, nodes=0)
         elif (probe := self.head.probe(extension)) is not None:
             self._request(probe, Why.PROBE, hashed=True, nodes=0)
@@ -181,7 +177,7 @@ class PeerDownload:
     def _extension(self) -> int | None:
         """Return the block whose full proof shows a longer head, if the peer has it."""
         length = self._feed.length
-        if self.remote.length <= length:
+        if self.remote.length <= length or not self.head.may_extend(self._download.clock()):
             return None
         if length in self.remote:
             return length
@@ -199,7 +195,7 @@ class PeerDownload:
         now = self._download.clock()
         if self._silent_since is None:
             self._silent_since = now
-        self._flight[index, hashed] = _Asked(why, now)
+        self._flight[index, hashed] = Asked(why, now)
         if not hashed:
             self._download.asked[index] = self
         self._send(Request(index, hash=hashed, nodes=nodes))
@@ -217,11 +213,12 @@ class PeerDownload:
             del self._late[place]
             if data.value is None or self._doubt is not None or not self._takes(data.index):
                 return
-            asked = _Asked(Why.BLOCK, 0.0)
+            asked = Asked(Why.BLOCK, 0.0)
         else:
             self._release(data.index, asked)
         if asked.why is Why.PROBE:
             self.head.take(data)
+            self._was_useful()
         elif asked.why is Why.ACCUSE:
             self._feed.compare(data.index, data.nodes, data.signature)
             raise self._doubt or FeedFalseError("It contradicts itself.", block=data.index)
@@ -236,13 +233,14 @@ class PeerDownload:
             self._download.wanted.changes += 1  # others can be asked
             self._refuse(data.index, why, error)
             return
+        self._was_useful()
         if data.value is not None:
             self._window = min(self._window + 1 / 2, float(self._limits.requests_max))
             size = len(data.value)
             self._block_bytes += (size - self._block_bytes) / 8
             self._download.stored(data.index, size)
         if self._feed.length > length:
-            self.head.made = True
+            self.head.came()
             self._download.heard_of(self.remote.length)
             self._download.extended()
 
@@ -262,11 +260,13 @@ class PeerDownload:
         self._doubt = error
         self._request(index, Why.ACCUSE, hashed=True, nodes=0)
 
+    def _was_useful(self) -> None:
+        self.faults, self.useful = 0, True
+
     def _answered(self) -> None:
         self._silent_since = self._download.clock() if self._flight else None
 
     def _lose(self, unhave: Unhave) -> None:
-        self._answered()
         self.remote.lose(unhave)
         lost = range(unhave.start, unhave.start + unhave.length)
         for index, hashed in tuple(self._flight):
@@ -274,6 +274,7 @@ class PeerDownload:
                 if self._flight[index, hashed].why is Why.ACCUSE and self._doubt is not None:
                     raise self._doubt
                 self._forget(index, hashed)
+                self._answered()
 
     def _give_up(self, index: int, hashed: bool) -> None:
         """Wait no longer for an answer; it may still come."""
@@ -287,9 +288,9 @@ class PeerDownload:
         self._release(index, self._flight.pop((index, hashed)))
         self._download.wanted.changes += 1
 
-    def _release(self, index: int, asked: _Asked) -> None:
+    def _release(self, index: int, asked: Asked) -> None:
         """Let others be asked for what was asked for here."""
         if asked.why is Why.EXTEND:
-            self._download.extending.discard(self)
+            self._download.extending.pop(self, None)
         if self._download.asked.get(index) is self and (index, False) not in self._flight:
             del self._download.asked[index]

@@ -100,8 +100,8 @@ class Downloader:
         self.wanted = Wanted(feed)
         self.asked: dict[int, PeerDownload] = {}
         """Blocks that are on their way, and from whom."""
-        self.extending: set[PeerDownload] = set()
-        """Peers that are asked for a longer head."""
+        self.extending: dict[PeerDownload, float] = {}
+        """Peers that are asked for a longer head, and since when."""
         self._live = live
         self._peers: list[PeerDownload] = []
         self._on_block = on_block
@@ -155,8 +155,8 @@ class Downloader:
             self.ask()
 
     def ask(self) -> None:
-        """Have every peer asked for as much as it may be."""
-        for peer in tuple(self._peers):
+        """Have every peer asked for as much as it may be, those who answer first."""
+        for peer in sorted(self._peers, key=lambda peer: (peer.faults, not peer.useful)):
             peer.ask()
 
     def heard_of(self, length: int) -> None:

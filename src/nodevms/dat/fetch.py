@@ -134,6 +134,10 @@ class Fetch:
         """
         await asyncio.to_thread(self.feed.flush)
 
+    def freeze(self) -> None:
+        """Ask for nothing more: the feed stays as it is, and is shared on."""
+        self._network.end_download(self.feed.key)
+
     async def end(self) -> None:
         """Ask for nothing more, share the feed no longer, and flush what came."""
         self._network.unshare(self.feed.key)

@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-ANSWER_SECONDS: Final = 30.0
-"""How long the swarm's loop may take to do one thing."""
+STOP_SECONDS: Final = 30.0
+"""How long a swarm may take to end."""
 
 T = TypeVar("T")
 
@@ -52,9 +52,13 @@ class SwarmThread(Generic[S]):
     def stop(self) -> None:
         """Stop the swarm and end the thread."""
         try:
-            self.run(self.swarm.stop())
-        finally:
+            self.run(self.swarm.stop(), seconds=STOP_SECONDS)
+        except TimeoutError:
+            return  # a thread that hangs ends with the process
+        except BaseException:
             self._end()
+            raise
+        self._end()
 
     def call(self, function: Callable[..., T], *arguments: Any, **named: Any) -> T:
         """Return what a function of the swarm returns, called on its thread."""
@@ -64,17 +68,21 @@ class SwarmThread(Generic[S]):
 
         return self.run(called())
 
-    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+    def run(self, coroutine: Coroutine[Any, Any, T], *, seconds: float | None = None) -> T:
         """Return what a coroutine returns on the swarm's loop.
 
+        Args:
+            coroutine: What to run.
+            seconds: How long to wait for it; then it is cancelled.
+
         Raises:
-            TimeoutError: The loop did not answer in time; the coroutine is cancelled.
+            TimeoutError: It took longer.
         """
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        running = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         try:
-            return future.result(ANSWER_SECONDS)
+            return running.result(seconds)
         finally:
-            future.cancel()
+            running.cancel()
 
     def _main(self) -> None:
         asyncio.set_event_loop(self._loop)

@@ -136,11 +136,13 @@ class OSFile:
 class OSFiles:
     """The :class:`FileSystem` of the operating system."""
 
+    more_flags = 0
+
     def open(
         self, path: Path, *, create: bool = False, writable: bool = False, mode: int = 0o644
     ) -> OSFile:
         """See :class:`FileSystem`."""
-        flags = os.O_RDWR if writable or create else os.O_RDONLY
+        flags = (os.O_RDWR if writable or create else os.O_RDONLY) | self.more_flags
         fd = open_plain(path, flags | (os.O_CREAT if create else 0), mode)
         if create and os.fstat(fd).st_mode & 0o777 & ~mode:
             os.fchmod(fd, mode)
@@ -158,3 +160,9 @@ class OSFiles:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+
+class UnlinkedFiles(OSFiles):
+    """The same, and no link is followed: whoever made a directory leads us nowhere outside it."""
+
+    more_flags = os.O_NOFOLLOW

@@ -5,7 +5,7 @@ on the disk. But a power cut can keep a part of the written bits. Then a node ma
 parent seems not to be: the parent is on the disk all the same, and hashing tells. A bit for which
 that fails was damaged by something else; it is cleared, and the block will be fetched again.
 
-Signatures and nodes after the head were never flushed. They are cut off.
+Signatures, nodes and data after the head were never flushed. They are cut off.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from functools import cache
 from nodevms.feed import flat_tree
 from nodevms.feed.bitfield import DATA_BYTES, PAGE_BLOCKS, TREE_BYTES
 from nodevms.feed.errors import FeedDamagedError, FeedFalseError
-from nodevms.feed.heads import EMPTY_HEAD, Head, verify_head
+from nodevms.feed.heads import EMPTY_HEAD, Head
 from nodevms.feed.holes import HoledBitfield
 from nodevms.feed.keys import SIGNATURE_BYTES
 from nodevms.feed.merkle import NODE_BYTES, Node, parent_node
-from nodevms.feed.recovery import read_roots
+from nodevms.feed.recovery import signed_heads
 from nodevms.feed.sleep import HEADER_BYTES, HEADERS, FeedFiles, SleepFile
 
 _PAGE_NODES = TREE_BYTES * 8
@@ -46,6 +46,7 @@ def mend(files: FeedFiles, bits: HoledBitfield, file: SleepFile, key: bytes) -> 
     head = _find_head(files, bits, key)
     files.signatures.cut(HEADER_BYTES + SIGNATURE_BYTES * head.length)
     files.tree.cut(HEADER_BYTES + NODE_BYTES * max(0, 2 * head.length - 1))
+    files.data.cut(head.byte_length)
     for number in range(bits.page_count):
         page = bits.page(number)
         if page.strip(b"\x00"):
@@ -61,29 +62,18 @@ def mend(files: FeedFiles, bits: HoledBitfield, file: SleepFile, key: bytes) -> 
             file.write(HEADER_BYTES + len(page) * number, page)
     bits.take_changed()
     bits.written()
-    for synced in (files.tree, files.signatures, file):
+    for synced in (files.data, files.tree, files.signatures, file):
         synced.sync()
     return head
 
 
 def _find_head(files: FeedFiles, bits: HoledBitfield, key: bytes) -> Head:
     """Return the longest head that is signed and whose roots the bits say are there."""
-    length = files.signed_length()
     vouched = False
-    while length:
-        roots = read_roots(files, length)
-        if roots is not None:
-            byte_length = sum(root.size for root in roots)
-            head = Head(length, byte_length, roots, files.signature(length - 1))
-            try:
-                verify_head(key, head)
-            except FeedFalseError:
-                pass
-            else:
-                vouched = True
-                if all(bits.holds(root.index) for root in roots):
-                    return head
-        length = files.signed_length(below=length)
+    for head in signed_heads(files, key):
+        vouched = True
+        if all(bits.holds(root.index) for root in head.roots):
+            return head
     # A power cut in a first flush may leave any of its bits, but it left a signature whole.
     if not vouched and _any_bit(bits):
         raise FeedDamagedError(

@@ -60,6 +60,22 @@ def read_roots(files: FeedFiles, length: int) -> tuple[Node, ...] | None:
     return tuple(roots)
 
 
+def signed_heads(files: FeedFiles, key: bytes) -> Iterator[Head]:
+    """Yield the heads that are signed and whose roots are there, the longest first.
+
+    Nothing else of the tree is looked at, and no data.
+    """
+    length = files.signed_length()
+    while length:
+        roots = read_roots(files, length)
+        if roots is not None:
+            byte_length = sum(root.size for root in roots)
+            head = Head(length, byte_length, roots, files.signature(length - 1))
+            if verify_signature(key, head.root_hash, head.signature):
+                yield head
+        length = files.signed_length(below=length)
+
+
 def read_parts(
     files: FeedFiles, builder: MerkleBuilder, end: int
 ) -> Iterator[tuple[int, list[bytes], Growth]]:

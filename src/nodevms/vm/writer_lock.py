@@ -42,8 +42,8 @@ class WriterLock:
 
 def _open_lock(layout: Layout) -> int:
     """Open a directory's lock file and lock it; return its descriptor."""
-    try:
-        fd = open_plain(layout.lock, os.O_RDWR | os.O_CREAT)
+    try:  # never what a link leads to: it is written to
+        fd = open_plain(layout.lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW)
     except OSError as error:
         raise StorageError(
             f"{layout.root} is not writable: {error.strerror}",

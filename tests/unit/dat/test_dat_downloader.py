@@ -221,6 +221,28 @@ def test_who_does_not_answer_is_passed_over() -> None:
     assert silent.error.code == "dat-unanswered"
 
 
+def test_many_who_claim_all_and_answer_nothing_hold_nobody_up() -> None:
+    feed = feed_of(BLOCKS[:300])
+    world = World()
+
+    def mute(message: Message, _: Random) -> list[Message]:
+        return [] if isinstance(message, Data) else [message]
+
+    first = [world.connect(feed, mute) for _ in range(3)]
+    while not all(line.download.remote.length for line in first):
+        for line in first:
+            line.carry()
+    honest = world.connect(feed)
+    mutes = [*first, *(world.connect(feed, mute) for _ in range(3))]
+    while not world.downloader.done:
+        for line in mutes:  # none of them is ever quiet
+            line.to_us += [Unhave(10**6), Have(0, 300)]
+        world.run(seconds=0.9)
+        assert world.now < 25
+    assert honest.error is None
+    check_equal(world.partial, feed)
+
+
 def test_nothing_is_asked_for_while_too_much_is_not_flushed() -> None:
     feed = feed_of([b"x" * 1000] * 400)
     world = World(limits=DownloadLimits(unflushed_bytes_max=100_000, requests_max=8))
