@@ -23,7 +23,7 @@ from nodevms.audit.contents_needed import ContentsNeeded
 from nodevms.audit.divergence import shorten
 from nodevms.dat import Fetch
 from nodevms.errors import CouldNotCheckError, ProvedFalseError, StorageError, UsageError
-from nodevms.feed import dat_url, parse_dat_url
+from nodevms.feed import dat_url, known_fork, parse_dat_url
 from nodevms.feed.merkle import NODE_BYTES
 from nodevms.vm.entries import Init, decode
 
@@ -194,6 +194,8 @@ class NetworkCopy:
         )
         self._fetches.append(fetch)
         fetch.begin()
+        if (fork := known_fork(self._place.evidence, feed.key)) is not None:
+            fetch.give_up(fork)
         return fetch
 
     async def _whole(self, what: str, fetch: Fetch, length: int = 0) -> None:

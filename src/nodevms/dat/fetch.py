@@ -112,6 +112,12 @@ class Fetch:
         for start, end in ranges:
             self._downloader.want(start, end)
 
+    def give_up(self, error: NodeVMSError) -> None:
+        """Ask for nothing more, and raise this from :meth:`news`. The feed stays shared."""
+        self.failure = error
+        self._network.end_download(self.feed.key)
+        self._news.set()
+
     def settle(self) -> None:
         """Want no block after the feed's present end. Heads are still compared with everybody's."""
         self._downloader.unwant(self.feed.length)
@@ -167,7 +173,7 @@ class Fetch:
                 await asyncio.wait([flushing])
                 raise
             except NodeVMSError as error:
-                self._fail(error)
+                self.give_up(error)
                 return
 
     def _forked(self, error: ForkError) -> None:
@@ -177,12 +183,7 @@ class Fetch:
                 error.hint = f"Both signed heads are kept in {path}."
             except NodeVMSError as unkept:
                 error.hint = f"The evidence could not be kept: {unkept}"
-        self._fail(error)
-
-    def _fail(self, error: NodeVMSError) -> None:
-        self.failure = error
-        self._network.end_download(self.feed.key)
-        self._news.set()
+        self.give_up(error)
 
     def _refuse_when_failed(self) -> None:
         if self.failure is not None:
