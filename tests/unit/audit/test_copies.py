@@ -166,3 +166,25 @@ def test_nothing_is_written_through_a_link(tmp_path: Path, source: Feed, name: s
         refused = None
     assert (refused is None) == name.endswith(".new")
     assert outside.read_bytes() == whole
+
+
+@pytest.mark.parametrize("runs_on", [True, False])
+def test_a_mirror_that_begins_while_a_copy_is_checked_makes_nothing_false(
+    tmp_path: Path, source: Feed, runs_on: bool
+) -> None:
+    kept = tmp_path / "kept"
+    shorter = log_of(tmp_path / "shorter", 36)
+    over_network(kept, shorter, *range(36))
+    mirrors: list[CopyPlace] = []
+
+    def begin(*_: object) -> None:
+        if not mirrors:
+            mirrors.append(CopyPlace(kept, PAIR.public))
+            put(mirrors[0].log(PAIR.public), source, 36, 39)
+            if not runs_on:
+                mirrors[0].close()
+
+    feed, head = open_checked(Place(CALL_LOG, Layout(kept)), begin, pause=lambda _: None)
+    feed.close()
+    mirrors[0].close()
+    assert head.length == 36
