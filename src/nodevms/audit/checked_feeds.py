@@ -16,7 +16,7 @@ from nodevms.audit.divergence import EntryFalseError, EntryUncheckedError, diver
 from nodevms.audit.opening import ARCHIVE, CALL_LOG, CONTENTS, BytesSeen, Place, open_checked
 from nodevms.audit.published import BEHIND_HINT
 from nodevms.errors import CouldNotCheckError, ProvedFalseError, StorageError
-from nodevms.feed import Feed, Head, dat_url, open_plain
+from nodevms.feed import Feed, Head, dat_url, known_fork, open_plain
 from nodevms.vm.directory import LOG_PREFIX, Layout
 from nodevms.vm.entries import decode
 from nodevms.vm.entry_changes import changes_of
@@ -81,6 +81,9 @@ class CheckedFeeds:
             raise ProvedFalseError(
                 f"the {name} is {dat_url(feed.key)}, not {dat_url(key)}", code="other-key"
             )
+        fork = known_fork(self._layout.evidence, feed.key)
+        if fork is not None:
+            raise fork
         return feed, head
 
     def _with_entry(self, error: EntryFalseError) -> EntryFalseError:

@@ -18,7 +18,6 @@ from nodevms.feed.keys import PUBLIC_KEY_BYTES
 from nodevms.vm.directory import LOG_PREFIX, Layout
 from nodevms.vm.writer_lock import WriterLock
 
-EVIDENCE: Final = "evidence"
 _FILES: Final = UnlinkedFiles()
 
 
@@ -43,7 +42,7 @@ class CopyPlace:
             StorageError: It cannot be written, or another process has it open.
         """
         self.layout = Layout(directory)
-        self.evidence = evidence or directory / EVIDENCE
+        self.evidence = evidence or self.layout.evidence
         self._feeds: list[PartialFeed] = []
         _refuse_others(self.layout, log_key)
         try:
@@ -115,7 +114,7 @@ def _refuse_others(layout: Layout, log_key: bytes) -> None:
             code="directory-foreign",
             hint="Choose another directory.",
         )
-    for folder in (layout.metadata.parent, layout.metadata, layout.content, root / EVIDENCE):
+    for folder in (layout.metadata.parent, layout.metadata, layout.content, layout.evidence):
         if folder.is_symlink():
             raise UsageError(f"{folder} is a link, and a copy has none", code="directory-foreign")
 

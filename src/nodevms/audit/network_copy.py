@@ -30,7 +30,7 @@ from nodevms.errors import (
     StorageError,
     UsageError,
 )
-from nodevms.feed import dat_url, parse_dat_url
+from nodevms.feed import dat_url, known_fork, parse_dat_url
 from nodevms.feed.merkle import NODE_BYTES
 from nodevms.vm.entries import Init, decode
 
@@ -230,6 +230,8 @@ class NetworkCopy:
         )
         self._fetches.append(fetch)
         fetch.begin()
+        if (fork := known_fork(self._place.evidence, feed.key)) is not None:
+            fetch.give_up(fork)
         return fetch
 
     async def _whole(self, what: str, fetch: Fetch, length: int = 0) -> None:

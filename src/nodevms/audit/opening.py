@@ -81,10 +81,10 @@ def open_checked(
         CouldNotCheckError: Bytes are missing or cannot be read.
     """
     try:
-        if (whole := _whole_part(place, allow_part=allow_part)) is not None:
-            return _as_far_as_whole(place, seen, whole)
         for _ in range(_LOOKS_MAX):
             found = _last_writer(place.layout)
+            if (whole := _whole_part(place, allow_part=allow_part)) is not None:
+                return _as_far_as_whole(place, seen, whole)
             if is_locked(place.layout):
                 break
             try:
@@ -92,6 +92,9 @@ def open_checked(
             except (ProvedFalseError, CouldNotCheckError, StorageError):
                 if not is_locked(place.layout) and _last_writer(place.layout) == found:
                     raise  # nobody wrote to it meanwhile
+        # Perhaps a download began meanwhile.
+        if (whole := _whole_part(place, allow_part=allow_part)) is not None:
+            return _as_far_as_whole(place, seen, whole)
         return _in_use(place, seen, pause)
     except OutOfTimeError:
         raise

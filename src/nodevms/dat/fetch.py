@@ -117,6 +117,12 @@ class Fetch:
         for start, end in ranges:
             self._downloader.want(start, end)
 
+    def give_up(self, error: NodeVMSError) -> None:
+        """Ask for nothing more, and raise this from :meth:`news`. The feed stays shared."""
+        self.failure = error
+        self._network.end_download(self.feed.key)
+        self._news.set()
+
     def settle(self) -> None:
         """Let the feed stay as long as it is. Heads are still compared with everybody's."""
         self._downloader.settle()
@@ -172,7 +178,7 @@ class Fetch:
                 await asyncio.wait([flushing])
                 raise
             except NodeVMSError as error:
-                self._fail(error)
+                self.give_up(error)
                 return
 
     def _forked(self, error: ForkError) -> None:
@@ -182,12 +188,7 @@ class Fetch:
                 error.hint = f"Both signed heads are kept in {path}."
             except NodeVMSError as unkept:
                 error.hint = f"The evidence could not be kept: {unkept}"
-        self._fail(error)
-
-    def _fail(self, error: NodeVMSError) -> None:
-        self.failure = error
-        self._network.end_download(self.feed.key)
-        self._news.set()
+        self.give_up(error)
 
     def check(self) -> None:
         """Go on, if the download can.

@@ -151,11 +151,12 @@ class Uploader:
             if length and self._feed.has(length - 1):
                 self._send(Have(length - 1))
         end = min(want.start + want.length if want.length else INDEX_MAX, INDEX_MAX)
-        stop = min(end, length, want.start + self._limits.bitmap_blocks)
-        bitmap = self._bitmap(want.start, stop)
+        start = want.start - want.start % 8  # where a byte of the bitmap begins
+        stop = min(end, length, start + self._limits.bitmap_blocks)
+        bitmap = self._bitmap(start, stop)
         more = stop < min(end, length)
-        told = stop - want.start if more or not want.length else want.length
-        self._send(Have(want.start, max(told, 0), encode_bitmap(bitmap) or b"\x00"))
+        told = stop - start if more or not want.length else end - start
+        self._send(Have(start, max(told, 0), encode_bitmap(bitmap) or b"\x00"))
         if more:
             left = end - stop if want.length else 0
             self._add((Want, stop, left, False), Want(stop, left))

@@ -11,7 +11,7 @@ from nodevms.feed.errors import (
 )
 from nodevms.feed.feed import BATCH_BLOCKS_MAX, BATCH_BYTES_MAX, BLOCK_BYTES_MAX, Feed
 from nodevms.feed.files import FileSystem, OSFiles, RandomAccessFile, open_plain, read_start
-from nodevms.feed.fork_files import keep_evidence, read_evidence
+from nodevms.feed.fork_files import keep_evidence, known_fork, read_evidence
 from nodevms.feed.forks import ForkEvidence
 from nodevms.feed.heads import EMPTY_HEAD, ForkError, Head, check_extends, verify_head
 from nodevms.feed.journal import Journal
@@ -48,6 +48,7 @@ __all__ = [
     "dat_url",
     "discovery_key",
     "keep_evidence",
+    "known_fork",
     "open_plain",
     "parse_dat_url",
     "read_evidence",

@@ -6,14 +6,22 @@ See :mod:`nodevms.feed.forks` for what it proves and docs/spec-fork.md for the t
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from nodevms.errors import CouldNotCheckError, StorageError
+from nodevms.feed.errors import FeedFalseError
 from nodevms.feed.files import read_start
-from nodevms.feed.forks import EVIDENCE_BYTES_MAX, ForkEvidence
+from nodevms.feed.forks import EVIDENCE_BYTES_MAX, ForkEvidence, fork_error
 from nodevms.feed.sleep import io_errors
 
+if TYPE_CHECKING:
+    from nodevms.feed.heads import ForkError
+
+SUFFIX: Final = ".fork.json"
 _SAME_NAME_MAX = 100
 
 
@@ -27,18 +35,12 @@ def keep_evidence(folder: Path, evidence: ForkEvidence) -> Path:
         StorageError: Writing failed.
     """
     text = evidence.to_json()
-    name = "-".join(
-        (
-            evidence.key.hex()[:16],
-            str(evidence.shorter.length),
-            str(evidence.longer.length),
-            blake2b(text, digest_size=4).hexdigest(),
-        )
-    )
+    lengths = f"{evidence.shorter.length}-{evidence.longer.length}"
+    name = f"{_start(evidence.key)}{lengths}-{blake2b(text, digest_size=4).hexdigest()}"
     with io_errors("keep evidence in", folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for number in range(_SAME_NAME_MAX):
-            path = folder / f"{name}{f'-{number}' if number else ''}.fork.json"
+            path = folder / f"{name}{f'-{number}' if number else ''}{SUFFIX}"
             if _write_new(path, text) or _holds(path, text):
                 return path
     raise StorageError(f"{folder} is full of other files with the name {name}.")
@@ -56,6 +58,28 @@ def read_evidence(path: Path) -> ForkEvidence:
     except OSError as error:
         raise CouldNotCheckError(f"Could not read {path}: {error.strerror or error}.") from error
     return ForkEvidence.from_json(text)
+
+
+def known_fork(folder: Path, key: bytes) -> ForkError | None:
+    """Return the error for a fork of this feed whose evidence a folder keeps, None if it has none.
+
+    What is no evidence, or proves nothing of this key, is passed over: anybody may have put it
+    there.
+    """
+    with suppress(OSError):
+        for path in islice(folder.glob(f"{_start(key)}*{SUFFIX}"), _SAME_NAME_MAX):
+            with suppress(CouldNotCheckError, FeedFalseError):
+                evidence = read_evidence(path)
+                evidence.check()
+                if evidence.key == key:
+                    error = fork_error(evidence, old=evidence.shorter, new=evidence.longer)
+                    error.hint = f"Both signed heads are kept in {path}."
+                    return error
+    return None
+
+
+def _start(key: bytes) -> str:
+    return f"{key.hex()[:16]}-"
 
 
 def _write_new(path: Path, text: bytes) -> bool:

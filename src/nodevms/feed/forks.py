@@ -132,11 +132,16 @@ def accuse(key: bytes, one: Head, other: Head, node_at: Callable[[int], Node | N
     shorter, longer = (one, other) if one.length <= other.length else (other, one)
     evidence = ForkEvidence(key, shorter, longer, _contradiction(shorter, longer, node_at))
     evidence.check()
+    return fork_error(evidence, old=one, new=other)
+
+
+def fork_error(evidence: ForkEvidence, *, old: Head, new: Head) -> ForkError:
+    """Return the error that says what checked evidence proves."""
     return ForkError(
-        f"The key of this feed signed two histories: one of {one.length} blocks, and another of "
-        f"{other.length} that contradicts it.",
-        old=one,
-        new=other,
+        f"The key of this feed signed two histories: one of {old.length} blocks, and another of "
+        f"{new.length} that contradicts it.",
+        old=old,
+        new=new,
         evidence=evidence,
     )
 

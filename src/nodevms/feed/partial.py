@@ -219,9 +219,10 @@ class PartialFeed(PartialReader):
         return unsubscribe
 
     def close(self) -> None:
-        """Close the files. What is not flushed is lost."""
+        """Close the files, after a flush that has begun. What is not flushed is lost."""
         self._poisoned = _ClosedError()
-        self._files.close()
+        with self._flushing, self._lock:
+            self._files.close()
 
     def __enter__(self) -> PartialFeed:
         return self

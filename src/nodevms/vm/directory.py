@@ -70,6 +70,11 @@ class Layout:
         )
 
     @property
+    def evidence(self) -> Path:
+        """The folder for what proves that a feed has two histories."""
+        return self.root / "evidence"
+
+    @property
     def lock(self) -> Path:
         """The file that the writer holds locked."""
         return self.root / "lock"

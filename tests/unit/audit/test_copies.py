@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nodevms.audit import EntryFalseError
+from nodevms.audit import EntryFalseError, EntryUncheckedError
 from nodevms.audit.copy_place import CopyPlace
 from nodevms.audit.kept_copy import KeptCopy
 from nodevms.audit.opening import CALL_LOG, Place, open_checked
@@ -166,3 +166,32 @@ def test_nothing_is_written_through_a_link(tmp_path: Path, source: Feed, name: s
         refused = None
     assert (refused is None) == name.endswith(".new")
     assert outside.read_bytes() == whole
+
+
+@pytest.mark.parametrize("runs_on", [True, False])
+def test_a_mirror_that_begins_while_a_copy_is_checked_makes_nothing_false(
+    tmp_path: Path, source: Feed, runs_on: bool
+) -> None:
+    kept = tmp_path / "kept"
+    shorter = log_of(tmp_path / "shorter", 36)
+    over_network(kept, shorter, *range(36))
+    mirrors: list[CopyPlace] = []
+
+    def begin(*_: object) -> None:
+        if not mirrors:
+            mirrors.append(CopyPlace(kept, PAIR.public))
+            put(mirrors[0].log(PAIR.public), source, 36, 39)
+            if not runs_on:
+                mirrors[0].close()
+
+    place = Place(CALL_LOG, Layout(kept))
+    if runs_on:
+        feed, head = open_checked(place, begin, pause=lambda _: None)
+    else:  # what it began is not complete, and that is all
+        with pytest.raises(EntryUncheckedError) as caught:
+            open_checked(place, begin, pause=lambda _: None)
+        assert caught.value.code == "feed-incomplete"
+        feed, head = open_checked(place, begin, allow_part=True)
+    feed.close()
+    mirrors[0].close()
+    assert head.length == 36

@@ -15,7 +15,15 @@ from nodevms.audit.contents_needed import ContentsNeeded
 from nodevms.audit.copy_place import CopyPlace
 from nodevms.audit.network_copy import CONTENTS, CopyLimits, NetworkCopy
 from nodevms.dat import Address, Network, PublishedFeed, Swarm
-from nodevms.feed import Feed, KeyPair, PartialFeed, parse_dat_url
+from nodevms.feed import (
+    Feed,
+    ForkError,
+    ForkEvidence,
+    KeyPair,
+    PartialFeed,
+    keep_evidence,
+    parse_dat_url,
+)
 from nodevms.sandbox import Engine
 from nodevms.vm.directory import LOG_PREFIX, Layout
 from nodevms.vm.entries import ChangeItem, decode, encode
@@ -105,6 +113,50 @@ async def test_a_copy_made_once_is_whole_whatever_comes_meanwhile(
     report = await asyncio.to_thread(Verifier(engine).verify, tmp_path / "copy")
     assert report.entries == lengths[0]
     assert report.files_key == parse_dat_url(decode(site.log.get(0)).filesArchiveUrl)
+
+
+async def test_a_fork_that_was_proved_once_is_not_forgotten(
+    site: Site, tmp_path: Path, engine: Engine
+) -> None:
+    site.share_contents()
+    network = Network(Swarm(port=None))
+    network.always_ask(Address("127.0.0.1", site.network.swarm.port))
+    await network.start()
+
+    async def copied() -> None:
+        with CopyPlace(tmp_path / "copy", site.log.key) as place:
+            copy = NetworkCopy(
+                network, place, site.log.key, limits=CopyLimits(), listener=Silence()
+            )
+            try:
+                await copy.complete()
+            finally:
+                assert site.log.key in network.swarm.keys  # it is served on, for those who compare
+                await copy.end()
+
+    def verify() -> None:
+        Verifier(engine).verify(tmp_path / "copy")
+
+    try:
+        await copied()
+        await asyncio.to_thread(verify)
+        heads = []
+        for name in ("one", "other"):
+            pair = KeyPair.from_secret(
+                (tmp_path / "host" / f"{LOG_PREFIX}secret_key").read_bytes(), site.log.key
+            )
+            with Feed.create(tmp_path / name, "", pair) as feed:
+                feed.append([name.encode()])
+                heads.append(feed.head_at(1))
+        evidence = ForkEvidence(site.log.key, *heads)
+        keep_evidence(tmp_path / "copy" / "evidence", evidence)
+        with pytest.raises(ForkError) as caught:
+            await copied()
+        assert caught.value.evidence == evidence
+        with pytest.raises(ForkError):
+            await asyncio.to_thread(verify)
+    finally:
+        await network.stop()
 
 
 def test_what_an_entry_says_falsely_is_left_to_the_verifier(tmp_path: Path, engine: Engine) -> None:

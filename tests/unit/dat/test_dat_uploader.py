@@ -22,7 +22,7 @@ from nodevms.dat.wire import (
     decode_bitmap,
 )
 from nodevms.errors import LocalProtocolError, RemoteProtocolError
-from nodevms.feed import Feed, Head, KeyPair, Proof, verify_proof
+from nodevms.feed import Feed, Head, KeyPair, PartialFeed, Proof, verify_proof
 
 PAIR = KeyPair.from_seed(b"\x2d" * 32)
 BLOCKS = [b"block %d" % index * (index % 5) for index in range(100)]
@@ -106,6 +106,19 @@ def test_a_want_hears_the_length_first_and_then_the_bitmap(feed: Feed) -> None:
     assert again.bitfield
     (rest,) = talk.ask(Want(64))
     assert bits(rest) == "1" * 36 + "0" * 28
+
+
+@pytest.mark.parametrize("start", [1, 7, 8, 13, 99])
+def test_a_want_may_begin_anywhere(feed: Feed, tmp_path: Path, start: int) -> None:
+    here = {3, 12, 14, 50, 99}
+    with PartialFeed.create(tmp_path / "holes", "", PAIR.public) as partial:
+        for index in here:
+            proof = feed.proof(index, partial.digest(index))
+            partial.put(index, feed.get(index), proof.nodes, proof.signature)
+        partial.flush()
+        _, have = Conversation(partial).ask(Want(start, 60))
+    told = {have.start + at for at, bit in enumerate(bits(have)) if bit == "1"}
+    assert {index for index in here if start <= index < start + 60} <= told <= here
 
 
 def test_a_want_far_beyond_the_end_costs_nothing(feed: Feed) -> None:

@@ -20,6 +20,7 @@ from nodevms.feed import (
     KeyPair,
     Node,
     keep_evidence,
+    known_fork,
     read_evidence,
 )
 from nodevms.feed.forks import accuse
@@ -176,3 +177,23 @@ def test_evidence_is_kept_once_and_nothing_is_written_over(
         keep_evidence(tmp_path / "file", evidence)
     with pytest.raises(CouldNotCheckError):
         read_evidence(tmp_path / "missing.fork.json")
+
+
+def test_a_fork_is_known_as_long_as_its_evidence_is_kept(
+    two: dict[str, Any], tmp_path: Path
+) -> None:
+    assert known_fork(tmp_path / "none", PAIR.public) is None
+    evidence = evidence_of(two, 9, 20)
+    broken = replace(evidence, key=PAIR.public[:8] + bytes(24))
+    for no_proof in (broken, replace(evidence, path=evidence.path[1:])):
+        keep_evidence(tmp_path, no_proof)
+    (tmp_path / f"{PAIR.public.hex()[:16]}-text.fork.json").write_text("{}")
+    (tmp_path / f"{PAIR.public.hex()[:16]}-folder.fork.json").mkdir()
+    assert known_fork(tmp_path, PAIR.public) is None
+    path = keep_evidence(tmp_path, evidence)
+    error = known_fork(tmp_path, PAIR.public)
+    assert error is not None
+    assert error.evidence == evidence
+    assert (error.exit_code, error.hint) == (1, f"Both signed heads are kept in {path}.")
+    assert known_fork(tmp_path, bytes(32)) is None
+    assert known_fork(tmp_path, broken.key) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -25,6 +26,7 @@ from nodevms.feed import (
     PartialFeed,
     flat_tree,
 )
+from nodevms.feed.files import OSFile
 from nodevms.feed.merkle import leaf_hash, parent_node
 
 PAIR = KeyPair.from_seed(b"\x0e" * 32)
@@ -428,6 +430,42 @@ def test_a_write_or_sync_that_fails_closes_the_feed_until_it_is_opened_again() -
         assert partial.has(3)
         assert partial.has(4) == had
         assert not had or partial.get(4) == feed.get(4)
+
+
+def test_a_flush_that_has_begun_ends_before_the_files_are_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed = source(blocks_of(9))
+    partial = PartialFeed.create(tmp_path, "", PAIR.public)
+    fetch(partial, feed, 3)
+    syncing, go_on = threading.Event(), threading.Event()
+    failures: list[BaseException] = []
+    sync = OSFile.sync
+
+    def slow(file: OSFile) -> None:
+        syncing.set()
+        go_on.wait(30)
+        sync(file)
+
+    def flush() -> None:
+        try:
+            partial.flush()
+        except StorageError as error:
+            failures.append(error)
+
+    monkeypatch.setattr(OSFile, "sync", slow)
+    flushing, closing = (threading.Thread(target=each) for each in (flush, partial.close))
+    flushing.start()
+    assert syncing.wait(30)
+    closing.start()
+    closing.join(0.05)
+    assert closing.is_alive()
+    go_on.set()
+    for thread in (flushing, closing):
+        thread.join(30)
+    assert failures == []
+    with PartialFeed.open(tmp_path, "", PAIR.public) as again:
+        assert again.get(3) == feed.get(3)
 
 
 def test_damage_that_no_crash_explains(tmp_path: Path) -> None:
