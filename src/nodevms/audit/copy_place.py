@@ -19,6 +19,10 @@ from nodevms.vm.directory import LOG_PREFIX, Layout
 from nodevms.vm.writer_lock import WriterLock
 
 _FILES: Final = UnlinkedFiles()
+_BEGUN: Final = tuple(
+    LOG_PREFIX + name for name in ("data", "tree", "signatures", "bitfield", "key")
+)
+"""What there may be of a copy that was killed as it began: its key is written last."""
 
 
 class CopyPlace:
@@ -77,7 +81,7 @@ class CopyPlace:
         self.close()
 
     def _feed(self, directory: Path, prefix: str, key: bytes) -> PartialFeed:
-        if not (directory / f"{prefix}key").exists():
+        if not _size(directory / f"{prefix}key"):
             feed = PartialFeed.create(directory, prefix, key, files=_FILES)
         else:
             if not (directory / f"{prefix}bitfield").exists():  # it came over HTTP
@@ -97,17 +101,19 @@ def _refuse_others(layout: Layout, log_key: bytes) -> None:
         )
     try:
         found = read_start(root / f"{LOG_PREFIX}key", PUBLIC_KEY_BYTES + 1)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
+        found = b""
+    except OSError as error:
+        raise _not_writable(root, error) from error
+    if not found:
         names = {path.name for path in root.iterdir()} if root.is_dir() else set()
-        if root.exists() and (not root.is_dir() or names - {layout.lock.name}):
+        if root.exists() and (not root.is_dir() or names - {layout.lock.name, *_BEGUN}):
             raise UsageError(
                 f"{root} is not empty and holds no copy",
                 code="directory-foreign",
                 hint="Choose an empty or new directory.",
-            ) from None
+            )
         return
-    except OSError as error:
-        raise _not_writable(root, error) from error
     if found != log_key:
         raise UsageError(
             f"{root} holds a copy of another backend: {dat_url(found)}",
@@ -117,6 +123,13 @@ def _refuse_others(layout: Layout, log_key: bytes) -> None:
     for folder in (layout.metadata.parent, layout.metadata, layout.content, layout.evidence):
         if folder.is_symlink():
             raise UsageError(f"{folder} is a link, and a copy has none", code="directory-foreign")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _not_writable(path: Path, error: OSError) -> CouldNotCheckError:

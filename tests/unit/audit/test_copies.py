@@ -168,6 +168,29 @@ def test_nothing_is_written_through_a_link(tmp_path: Path, source: Feed, name: s
     assert outside.read_bytes() == whole
 
 
+@pytest.mark.parametrize("key", [None, b""])
+def test_a_copy_that_was_killed_as_it_began_is_begun_again(
+    tmp_path: Path, source: Feed, key: bytes | None
+) -> None:
+    kept = tmp_path / "kept"
+    over_network(kept, source)
+    (kept / "call-log.key").unlink()
+    if key is not None:
+        (kept / "call-log.key").write_bytes(key)
+    over_network(kept, source, *range(40))
+    assert checked_length(kept) == 40
+    # With blocks it is no beginning, and somebody's own words are none either.
+    (kept / "call-log.key").unlink()
+    with pytest.raises(StorageError):
+        over_network(kept, source)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes.txt").touch()
+    with pytest.raises(UsageError):
+        over_network(tmp_path / "other", source)
+    with pytest.raises(UsageError):
+        over_network(tmp_path / "other" / "notes.txt", source)
+
+
 @pytest.mark.parametrize("runs_on", [True, False])
 def test_a_mirror_that_begins_while_a_copy_is_checked_makes_nothing_false(
     tmp_path: Path, source: Feed, runs_on: bool
