@@ -54,7 +54,8 @@ class MainlineDht:
         found: Called for each peer that a node of the DHT names, again for each answer.
         bootstrap: Nodes that are asked first; those of a network of one's own, or the public ones.
         interfaces: Where to listen, as libtorrent writes it: ``address:port``, several separated by
-            commas, port 0 for any free one.
+            commas, port 0 for any free one. By default on all addresses, or on loopback alone if
+            all nodes are there, which libtorrent leaves out of "all".
     """
 
     def __init__(
@@ -62,11 +63,12 @@ class MainlineDht:
         found: Found,
         *,
         bootstrap: Sequence[NodeAddress] = PUBLIC_BOOTSTRAP,
-        interfaces: str = "0.0.0.0:0",
+        interfaces: str | None = None,
     ) -> None:
         self._found = found
         self._bootstrap = tuple(bootstrap)
-        self._listen = interfaces
+        near = all(node.is_loopback() for node in self._bootstrap)
+        self._listen = interfaces or ("127.0.0.1:0" if near else "0.0.0.0:0")
         self._session: libtorrent.session | None = None
         self._announced: dict[bytes, int] = {}
         self._wanted: dict[bytes, bytes] = {}
