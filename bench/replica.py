@@ -16,11 +16,8 @@ import sys
 import time
 from pathlib import Path
 
-from nodevms.dat import Downloader, PublishedFeed, Swarm
+from nodevms.dat import Address, Fetch, Network, PublishedFeed, Swarm
 from nodevms.feed import Feed, PartialFeed
-
-FLUSH_S = 0.25
-"""As long may what came wait for the disk."""
 
 
 def say(event: str, **values: object) -> None:
@@ -48,38 +45,28 @@ async def serve(*directories: Path) -> None:
 async def fetch(address: str, directory: Path, *keys: bytes) -> None:
     """Download feeds whole from one address."""
     host, _, port = address.rpartition(":")
-    swarm = Swarm(port=None)
-    await swarm.start()
-    came = asyncio.Event()
+    network = Network(Swarm(port=None))
+    network.always_ask(Address(host, int(port)))
+    await network.start()
     begin = time.perf_counter()
-    downloads = []
+    fetches = []
     for number, key in enumerate(keys):
         feed = PartialFeed.create(directory, f"{number}.", key)
-        download = Downloader(
-            feed, clock=time.monotonic, on_block=lambda _: came.set(), on_head=came.set
-        )
-        swarm.share(feed)
-        swarm.download(key, download)
-        swarm.connect(host, int(port), key)
-        downloads.append(download)
-    while not all(download.done and download.feed.length for download in downloads):
-        came.clear()
-        await came.wait()
-        await asyncio.sleep(0 if all(download.done for download in downloads) else FLUSH_S / 5)
-        for download in downloads:
-            if time.perf_counter() - begin > FLUSH_S and download.feed.unflushed_bytes:
-                await asyncio.to_thread(download.feed.flush)
-                download.ask()
-    for download in downloads:
-        await asyncio.to_thread(download.feed.flush)
+        fetch = Fetch(network, feed, evidence=directory / "evidence", drive=number < len(keys) - 1)
+        fetch.begin()
+        fetches.append(fetch)
+    for fetch in fetches:
+        while not (fetch.done and fetch.feed.length):
+            await fetch.news(1.0)
+        await fetch.flush()
     say(
         "synced",
         ms=(time.perf_counter() - begin) * 1000,
-        lengths=[download.feed.length for download in downloads],
-        byte_lengths=[download.feed.byte_length for download in downloads],
+        lengths=[fetch.feed.length for fetch in fetches],
+        byte_lengths=[fetch.feed.byte_length for fetch in fetches],
     )
     await input_ends()
-    await swarm.stop()
+    await network.stop()
 
 
 if __name__ == "__main__":

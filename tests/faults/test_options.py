@@ -34,7 +34,7 @@ def test_the_page_lists_the_options_with_their_defaults() -> None:
     }
     context = click.Context(command, help_option_names=["-h", "--help"])
     options = {
-        tuple(each.opts): each
+        (*each.opts, *each.secondary_opts): each
         for each in command.get_params(context)
         if each.param_type_name == "option"
     }
@@ -43,7 +43,8 @@ def test_the_page_lists_the_options_with_their_defaults() -> None:
     for names, default in listed.items():
         assert all(name in shown for name in names)
         if getattr(options[names], "show_default", None):
-            assert str(options[names].default) == default
+            assert f"[default: {default}" in " ".join(shown.split())
+            assert str(options[names].default) == default or options[names].is_flag
 
 
 def test_the_page_s_limits_are_those_of_the_code() -> None:

@@ -9,10 +9,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from nodevms.dat import Address, Fetch, Network, Swarm
+from nodevms.dat import Address, Fetch, Limits, Network, Swarm
 from nodevms.feed import PartialFeed, read_evidence
 
 PATIENCE_S = 30.0
+LIMITS = Limits(retry_seconds_max=0.2)
+"""Who was sent away is asked again soon."""
 
 
 class Fetching:
@@ -54,7 +56,7 @@ async def fetching(
     **options: Any,
 ) -> AsyncIterator[Fetching]:
     """Download a feed; what was there before is kept. Evidence goes to the folder ``forks``."""
-    network = Network(Swarm(port=0, clock=clock))
+    network = Network(Swarm(port=0, clock=clock, limits=LIMITS))
     await network.start()
     make = PartialFeed.open if (directory / "key").exists() else PartialFeed.create
     feed = make(directory, "", key)

@@ -54,6 +54,10 @@ const talk = {
   'claims-much': channel => channel.have({ start: 0, length: 2 ** 40 }),
   'claims-far': channel => channel.have({ start: 2 ** 45 }),
   'claims-more': channel => channel.have({ start: feed.length, length: 100 }),
+  'claims-again': channel => {
+    const again = setInterval(() => channel.have({ start: feed.length, length: 100 }), 50)
+    channel.on('close', () => clearInterval(again))
+  },
   'takes-back': channel => channel.unhave({ start: 0, length: feed.length }),
   unasked: channel => honest(feed, { index: 0 }).then(answer => channel.data(answer)),
   endless: channel => {

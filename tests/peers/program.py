@@ -38,6 +38,7 @@ class Program:
     ) -> None:
         self.name = name
         self.command = list(command)
+        self.home = place / "home"
         self._out = place / "stdout"
         self._err = place / "stderr"
         with self._out.open("wb") as out, self._err.open("wb") as err:

@@ -23,8 +23,9 @@ class Copies:
 
     Attributes:
         key: Of all.
-        ports: ``honest``, ``before`` (what is common to all) and those of `FORKS`.
+        ports: ``honest``, ``before`` (what is common to all), ``parting`` and those of `FORKS`.
         blocks: Of the honest one.
+        parting: The program of one that has what is common, and may be told to go on.
     """
 
     def __init__(self, network: Network, place: Path) -> None:
@@ -38,6 +39,9 @@ class Copies:
             size = SIZE if name == "honest" else SIZE + 1
             _, ready = self._serve(network, place / name, length - COMMON, size)
             self.ports[name] = ready["port"]
+        shutil.copytree(before, place / "parting")
+        self.parting, ready = self._serve(network, place / "parting")
+        self.ports["parting"] = ready["port"]
         _, ready = self._serve(network, before)
         self.ports["before"] = ready["port"]
         self.key = bytes.fromhex(ready["key"])
@@ -108,3 +112,17 @@ async def test_what_is_common_is_no_fork_and_the_download_goes_on_after_one(
         await ours.until(lambda: ours.fetch.heard)
         assert await ours.whole(LENGTH) == copies.blocks
         assert ours.fetch.failure is None
+
+
+async def test_a_peer_that_goes_another_way_while_we_follow_it_is_caught(
+    copies: Copies, tmp_path: Path
+) -> None:
+    """Its head agreed with ours at first, so that hypercore's proofs are no longer full."""
+    async with fetching(tmp_path, copies.key, copies.ports["parting"]) as ours:
+        await ours.whole(COMMON)
+        ours.ask(copies.ports["honest"])
+        await ours.whole(LENGTH)
+        copies.parting.tell({"count": LENGTH, "size": SIZE + 1})
+        with pytest.raises(ForkError):
+            await ours.whole(LENGTH + 1)
+    check_evidence(tmp_path, copies.key)

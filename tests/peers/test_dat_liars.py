@@ -78,7 +78,15 @@ SENT_AWAY = {
     "takes-back": "dat-unasked",
 }
 """The code with which each is sent away."""
-HOLDS_NOBODY_UP = ["silent", "half-silent", "claims-much", "claims-far", "claims-more", "endless"]
+HOLDS_NOBODY_UP = [
+    "silent",
+    "half-silent",
+    "claims-much",
+    "claims-far",
+    "claims-more",
+    "claims-again",
+    "endless",
+]
 
 
 @pytest.mark.parametrize("lie", SENT_AWAY)
@@ -96,9 +104,12 @@ async def test_who_lies_is_sent_away_and_nothing_is_lost(
 
 async def test_who_claims_or_keeps_silent_holds_nobody_up(liars: Liars, tmp_path: Path) -> None:
     async def meet(lie: str) -> None:
-        async with fetching(tmp_path / lie, liars.key, liars.ports[lie], clock=fast) as ours:
+        async with fetching(
+            tmp_path / lie, liars.key, liars.ports[lie], clock=fast, live=False
+        ) as ours:
             await ours.until(lambda: ours.fetch.peers)
             ours.ask(liars.ports["honest"])
+            await ours.until(lambda: ours.fetch.done)
             assert await ours.whole(LENGTH) == liars.blocks, lie
 
     await asyncio.gather(*map(meet, HOLDS_NOBODY_UP))

@@ -29,6 +29,22 @@ exports.change = async () => {
   await System.files.unlink('/gone.txt')
 }
 exports.echo = value => value
+exports.write = (path, text) => System.files.writeFile(path, text)
+"""
+LOAD = """
+import asyncio
+from nodevms.rpc import RPCClient
+
+async def main():
+    async with RPCClient() as client:
+        await client.connect("localhost:5555")
+        print("begun", flush=True)
+        for number in range(10**6):
+            await asyncio.gather(
+                *(client.call("write", f"/{number % 50}-{at}", "x" * 5000) for at in range(8))
+            )
+
+asyncio.run(main())
 """
 BEGUN = {"hello.txt": "world", "deep/er/\u00fc.txt": "x" * 200_000, "gone.txt": "soon"}
 CHANGED = {"hello.txt": "moon", "deep/er/\u00fc.txt": "x" * 200_000, "new.txt": "new"}
@@ -108,6 +124,10 @@ def test_both_dat_programs_clone_a_backend_and_what_changed_since(
             assert files_of(place) == files
 
 
+def follows(mirror: Program) -> None:
+    mirror.wait_until("something new", lambda: len(mirror.documents()) > 1)
+
+
 def has(mirror: Program, entries: int) -> None:
     mirror.wait_until(
         f"{entries} entries", lambda: any(d["entries"] == entries for d in mirror.documents())
@@ -179,3 +199,58 @@ def test_a_copy_over_http_goes_on_over_the_network_and_back(
         assert (document["verdict"], document["entries"]) == ("verified", entries)
         assert at_rest(Path(kept))["entries"] == entries
         host.call("echo", json.dumps(entries))
+
+
+def test_a_backend_that_goes_on_meanwhile_is_verified(host: Host, network: Network) -> None:
+    load = network.python("-c", LOAD, name="load")
+    load.wait_for("begun")
+    entries = []
+    for _ in range(2):
+        document = verified(network, host.log)
+        assert document["verdict"] == "verified", document
+        entries.append(document["entries"])
+    assert load.running(), load.errors()
+    assert entries == sorted(set(entries))
+
+
+def test_a_mirror_that_follows_a_busy_backend_accuses_nobody(
+    host: Host, network: Network, tmp_path: Path
+) -> None:
+    mirror = network.nodevms("mirror", host.log, str(tmp_path / "mirror"), "--json")
+    has(mirror, 1)
+    load = network.python("-c", LOAD, name="load")
+    load.wait_for("begun")
+    verdicts = []
+    for _ in range(5):
+        done = in_process("verify", str(tmp_path / "mirror"), "--json", "--no-memory")
+        verdicts.append((done.exit_code, json.loads(done.stdout).get("code")))
+    assert load.running(), load.errors()
+    load.kill()
+    assert {code for code, _ in verdicts} <= {0, 3}, verdicts
+    host.stop()
+    mirror.process.send_signal(signal.SIGTERM)
+    mirror.wait()
+    assert at_rest(tmp_path / "mirror")["verdict"] == "verified"
+    assert (0, None) in verdicts
+
+
+def test_of_a_mirror_that_was_killed_in_the_middle_the_whole_part_can_be_verified(
+    host: Host, network: Network, tmp_path: Path
+) -> None:
+    place = tmp_path / "mirror"
+    mirror = network.nodevms("mirror", host.log, str(place), "--json")
+    has(mirror, 1)
+    load = network.python("-c", LOAD, name="load")
+    for _ in range(20):  # until it is killed between a head and its blocks
+        follows(mirror)
+        mirror.kill()
+        done = in_process("verify", str(place), "--json", "--no-memory")
+        if json.loads(done.stdout).get("code") == "feed-incomplete":
+            break
+        mirror = network.nodevms("mirror", host.log, str(place), "--json")
+    assert done.exit_code == 3
+    load.kill()
+    host.stop()
+    part = in_process("verify", str(place), "--json", "--no-memory", "--allow-older")
+    assert part.exit_code == 0, part.output
+    assert json.loads(part.stdout)["entries"] > 1

@@ -32,7 +32,8 @@ class Expectations:
     Attributes:
         log_key: The call log's public key, if the reader knows it.
         files_key: The drive's public key, if the reader knows it.
-        allow_older: Accept a log that is shorter than one seen before.
+        allow_older: Accept a log that is shorter than one seen before, and of a copy that is not
+            complete the entries that are.
         from_others: What is verified comes from a copy or from the network and not from the
             backend itself, so a shorter log is not false: its holder may be behind.
     """
@@ -55,6 +56,7 @@ class CheckedFeeds:
     def __init__(self, layout: Layout, expectations: Expectations, seen: BytesSeen) -> None:
         self._layout = layout
         self.from_others = expectations.from_others
+        self.allow_part = expectations.from_others and expectations.allow_older
         self._open: list[Feed] = []
         self._known: Cache[tuple[int, int, bytes], bool] = Cache(KNOWN_CONTENTS_MAX)
         try:
@@ -73,7 +75,7 @@ class CheckedFeeds:
 
     def _opened(self, name: str, key: bytes | None, seen: BytesSeen) -> tuple[Feed, Head]:
         place = Place(name, self._layout)
-        feed, head = open_checked(place, seen)
+        feed, head = open_checked(place, seen, allow_part=self.allow_part)
         self._open.append(feed)
         if key is not None and key != feed.key:
             raise ProvedFalseError(
@@ -106,6 +108,22 @@ class CheckedFeeds:
     def leaf(self, seq: int) -> bytes:
         """Return the leaf hash of an entry."""
         return self.log.node(2 * seq).hash
+
+    def covered_length(self) -> int:
+        """Return how many entries are here with all their contents.
+
+        Only a part of a copy may lack some: elsewhere that is for :meth:`check_contents` to say.
+        """
+        length = self.log_head.length
+        if not self.allow_part:
+            return length
+        for seq, block in enumerate(self.log.get_many(0, length)):
+            with suppress(ProvedFalseError, CouldNotCheckError, ValueError):
+                for change in changes_of(decode(block)):
+                    needed = change.block + block_count(change.size)
+                    if change.kind == "file" and needed > self.content_head.length:
+                        return seq
+        return length
 
     def check_contents(
         self, seq: int, changes: tuple[Change, ...], check_time: Callable[[str], None]

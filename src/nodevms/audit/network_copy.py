@@ -14,6 +14,7 @@ import asyncio
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -22,7 +23,13 @@ from nodevms.archive.tree_node import TreeNode
 from nodevms.audit.contents_needed import ContentsNeeded
 from nodevms.audit.divergence import shorten
 from nodevms.dat import Fetch
-from nodevms.errors import CouldNotCheckError, ProvedFalseError, StorageError, UsageError
+from nodevms.errors import (
+    CouldNotCheckError,
+    NodeVMSError,
+    ProvedFalseError,
+    StorageError,
+    UsageError,
+)
 from nodevms.feed import dat_url, known_fork, parse_dat_url
 from nodevms.feed.merkle import NODE_BYTES
 from nodevms.vm.entries import Init, decode
@@ -35,6 +42,8 @@ if TYPE_CHECKING:
 FETCH_BYTES_MAX: Final = 64 * 1024**3
 LOOK_SECONDS: Final = 0.25
 GO_ON: Final = "Run the command again to go on where it stopped."
+COMPARING_SECONDS: Final = 0.5
+COMPARING_SECONDS_MAX: Final = 3.0
 LOG: Final = "call log"
 ARCHIVE: Final = "files archive"
 CONTENTS: Final = "files' contents"
@@ -132,6 +141,9 @@ class NetworkCopy:
     async def complete(self) -> None:
         """Have everything that the network has at this moment.
 
+        A copy that is not live asks for no more of a feed from the moment at which that is whole: a
+        backend that goes on meanwhile would leave it with parts of what came later.
+
         Raises:
             CouldNotCheckError: It does not come, or is more than is fetched.
             ForkError: A feed has two histories.
@@ -148,6 +160,11 @@ class NetworkCopy:
         self._settle(self.log)
         needed = await asyncio.to_thread(self._needs.blocks)
         await self._whole(CONTENTS, self.content, needed)
+        self._settle(self.content)
+        if not self._live:
+            await self._compare_heads()
+        for fetch in self._fetches:
+            await fetch.flush()
 
     async def changed(self, seconds: float) -> None:
         """Return when a feed has grown, and look for that only so often.
@@ -161,6 +178,15 @@ class NetworkCopy:
             await asyncio.sleep(seconds)
             for fetch in self._fetches:
                 await fetch.news(0)
+
+    async def settle(self, seconds: float) -> None:
+        """Have what is missing below the lengths that are known, if it comes in time."""
+        with suppress(TimeoutError, NodeVMSError):
+            async with asyncio.timeout(seconds):
+                while not all(fetch.complete for fetch in self._fetches):
+                    await asyncio.sleep(LOOK_SECONDS)
+                    for fetch in self._fetches:
+                        await fetch.news(0)
 
     async def end(self) -> None:
         """Ask for nothing more, and put on the disk what came.
@@ -178,8 +204,18 @@ class NetworkCopy:
             raise failure
 
     def _settle(self, fetch: Fetch) -> None:
+        """Let a feed that is whole at this moment stay so; nothing may happen in between."""
         if not self._live:
             fetch.settle()
+
+    async def _compare_heads(self) -> None:
+        """Give peers that were found a moment to show heads that contradict what came."""
+        end = time.monotonic() + COMPARING_SECONDS_MAX
+        while True:
+            for fetch in self._fetches:
+                await fetch.news(COMPARING_SECONDS / len(self._fetches))
+            if time.monotonic() > end or not any(fetch.comparing for fetch in self._fetches):
+                return
 
     def _begin(
         self, feed: PartialFeed, *, drive: bool = False, beside: bytes | None = None
@@ -219,7 +255,6 @@ class NetworkCopy:
             while feed.length < length and time.monotonic() < deadline:
                 await fetch.news(LOOK_SECONDS)
             await self._whole(what, fetch)
-        await fetch.flush()
 
     async def _until(
         self,
@@ -233,6 +268,8 @@ class NetworkCopy:
         seen, since = None, time.monotonic()
         while not condition():
             await fetch.news(LOOK_SECONDS)
+            for other in self._fetches:
+                other.check()
             now = (fetch.feed.length, fetch.progress.blocks, fetch.heard)
             if now != seen:
                 seen, since = now, time.monotonic()

@@ -59,7 +59,11 @@ class Place:
 
 
 def open_checked(
-    place: Place, seen: BytesSeen, *, pause: Callable[[float], None] = time.sleep
+    place: Place,
+    seen: BytesSeen,
+    *,
+    allow_part: bool = False,
+    pause: Callable[[float], None] = time.sleep,
 ) -> tuple[Feed, Head]:
     """Check all of a feed and open it for reading.
 
@@ -69,6 +73,7 @@ def open_checked(
     Args:
         place: The feed.
         seen: Called with its name, bytes checked and bytes in all.
+        allow_part: Of a copy that is not complete, check the beginning that is whole.
         pause: Waits for so many seconds while a writer ends what it began.
 
     Raises:
@@ -78,7 +83,7 @@ def open_checked(
     try:
         for _ in range(_LOOKS_MAX):
             found = _last_writer(place.layout)
-            if (whole := _whole_part(place)) is not None:
+            if (whole := _whole_part(place, allow_part=allow_part)) is not None:
                 return _as_far_as_whole(place, seen, whole)
             if is_locked(place.layout):
                 break
@@ -87,7 +92,8 @@ def open_checked(
             except (ProvedFalseError, CouldNotCheckError, StorageError):
                 if not is_locked(place.layout) and _last_writer(place.layout) == found:
                     raise  # nobody wrote to it meanwhile
-        if (whole := _whole_part(place)) is not None:  # a download began meanwhile
+        # A download may have begun meanwhile.
+        if (whole := _whole_part(place, allow_part=allow_part)) is not None:
             return _as_far_as_whole(place, seen, whole)
         return _in_use(place, seen, pause)
     except OutOfTimeError:
@@ -98,18 +104,34 @@ def open_checked(
         raise _about(place, error) from error
 
 
-def _whole_part(place: Place) -> int | None:
-    """Return how much is whole of a copy that came over the network, or still comes.
+def _whole_part(place: Place, *, allow_part: bool) -> int | None:
+    """Return how much is whole of a copy that still comes over the network.
 
     None for what is whole and at rest, and for a backend's own directory.
+
+    Raises:
+        CouldNotCheckError: It is at rest and not whole.
     """
     key = place.directory / f"{place.prefix}key"
     if _is_own(place.layout) or not key.exists():
         return None
+    locked = is_locked(place.layout)
     whole = whole_length(place.directory, place.prefix)
-    if whole == _signed_length(place, OSFiles()) and not is_locked(place.layout):
-        return None
-    return whole
+    if whole is None or locked:
+        return whole
+    signed = _signed_length(place, OSFiles())
+    if whole < signed and allow_part:
+        return whole
+    if whole < signed:
+        raise EntryUncheckedError(
+            f"the copy of the {place.name} is not complete: {signed} blocks were signed, and the "
+            f"first {whole} are here",
+            entry=None,
+            code="feed-incomplete",
+            hint="Let nodevms mirror, or verify dat://… --dir, go on with it, or accept the part "
+            "that is whole with --allow-older.",
+        )
+    return None
 
 
 def _as_far_as_whole(place: Place, seen: BytesSeen, length: int) -> tuple[Feed, Head]:

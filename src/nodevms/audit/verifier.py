@@ -151,7 +151,7 @@ class Verifier:
         feeds = CheckedFeeds(Layout(Path(directory)), expectations, seen)
         try:
             report = on_engine_thread(lambda: self._replay(feeds, listener, deadline))
-            return replace(report, seen_before=self._compare_memory(feeds, expectations))
+            return replace(report, seen_before=self._compare_memory(feeds, expectations, report))
         except CouldNotCheckError:
             # Whatever cannot be replayed may still be another history than the one seen before.
             if feeds.log_head.length:
@@ -161,7 +161,11 @@ class Verifier:
             feeds.close()
 
     def _replay(self, feeds: CheckedFeeds, listener: Listener, deadline: Deadline) -> Report:
-        length = feeds.log_head.length
+        length = feeds.covered_length()
+        if length == 0:
+            raise CouldNotCheckError(
+                "no entry of this copy is here with its contents", code="feed-incomplete"
+            )
         listener.replaying(length)
         state = State.open(None)
         contents = TemporaryContents(self._disk_bytes_max)
@@ -185,7 +189,8 @@ class Verifier:
                 calls += hasattr(entry, "call")
                 listener.replayed(seq + 1)
             listener.comparing()
-            drive.finish(length, from_others=feeds.from_others)
+            if not feeds.allow_part:  # a part may have been published further than it goes
+                drive.finish(length, from_others=feeds.from_others)
             return Report(
                 log_key=feeds.log.key,
                 files_key=feeds.metadata.key,
@@ -222,10 +227,14 @@ class Verifier:
         )
         return min(seen.head.length, length)
 
-    def _compare_memory(self, feeds: CheckedFeeds, expectations: Expectations) -> int:
+    def _compare_memory(
+        self, feeds: CheckedFeeds, expectations: Expectations, report: Report
+    ) -> int:
         if self._memory is None:
             return 0
         seen_before = self._recall(feeds, expectations)
+        if report.entries < feeds.log_head.length:
+            return seen_before  # what was not replayed is not remembered
         feeds.sync()
         head = feeds.log_head
         self._memory.remember(

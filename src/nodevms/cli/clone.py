@@ -11,7 +11,7 @@ import click
 
 from nodevms.cli.cloning import CloneTask
 from nodevms.cli.network_options import NetworkWish, network_options
-from nodevms.cli.options import Seconds, timeout_option
+from nodevms.cli.options import max_download_option, max_time_option, timeout_option
 from nodevms.cli.standard_output import read_or_not
 from nodevms.cli.verify_screen import Screen
 from nodevms.errors import NodeVMSError
@@ -30,20 +30,8 @@ if TYPE_CHECKING:
     help="The drive's version; the newest by default. dat://KEY+N means the same.",
 )
 @click.option("--live", is_flag=True, help="Go on with what changes; Ctrl+C ends.")
-@click.option(
-    "--max-time",
-    "seconds_max",
-    type=Seconds(),
-    metavar="SECONDS",
-    help="Give up after so long.",
-)
-@click.option(
-    "--max-download",
-    "bytes_max",
-    type=click.IntRange(min=1),
-    metavar="BYTES",
-    help="Fetch at most so much; by default 64 GiB, and never more than the disk has.",
-)
+@max_time_option
+@max_download_option
 @network_options
 @timeout_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON objects, one a line.")

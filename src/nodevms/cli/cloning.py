@@ -6,11 +6,11 @@ import asyncio
 import re
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from nodevms.cli.network_options import NetworkWish, joined
 from nodevms.cli.verify_screen import Screen
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from nodevms.dat.clone import ClonePlace, Cloning, Progress, Result
 
 _VERSIONED: Final = re.compile(r"(dat://[0-9a-fA-F]{64})\+(\d{1,16})/?")
+DAY_SECONDS: Final = 24 * 3600.0
+LOOK_SECONDS: Final = 0.25
 _KEPT: Final = "What came is kept: run the command again to go on where it stopped."
 
 
@@ -33,7 +35,7 @@ class CloneTask:
         directory: Where it goes.
         version: Which version; None for the newest.
         live: Follow the newest.
-        seconds_max: When to give up; None for never.
+        seconds_max: When to give up; by default after a day, or never with ``live``.
         bytes_max: The most that is fetched; None for the usual.
         network: How to find it.
         patience_seconds: How long nothing may come.
@@ -74,6 +76,8 @@ class CloneTask:
             url, version = versioned[1], int(versioned[2])
         if live and version is not None:
             raise UsageError("--live follows the newest version, and one is named")
+        if seconds_max is None and not live:
+            seconds_max = DAY_SECONDS
         key = parse_dat_url(url)
         place = directory or Path(key.hex())
         return cls(key, place, version, live, seconds_max, bytes_max, network, patience_seconds)
@@ -122,7 +126,7 @@ class CloneTask:
                     wall_clock=time.time,
                 )
                 try:
-                    await self._follow(cloning, report)
+                    await fetches.unless_failed(self._follow(cloning, report))
                 finally:
                     await fetches.end()
 
@@ -149,6 +153,31 @@ class _Fetches:
     def content(self, key: bytes) -> Fetch:
         """Begin with the contents, at whoever has the metadata."""
         return self._begin("content.", key)
+
+    async def unless_failed(self, work: Coroutine[Any, Any, None]) -> None:
+        """Work, and stop when one of the downloads cannot go on.
+
+        Raises:
+            NodeVMSError: Why it cannot, or as the work.
+        """
+        working = asyncio.ensure_future(work)
+        failing = asyncio.ensure_future(self._failed())
+        try:
+            await asyncio.wait((working, failing), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (working, failing):
+                task.cancel()
+            await asyncio.wait((working, failing))
+        if not failing.cancelled():
+            failing.result()
+        working.result()
+
+    async def _failed(self) -> None:
+        """Wait until a download has failed, and raise that."""
+        while True:
+            for fetch in self._begun:
+                fetch.check()
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def end(self) -> None:
         """End all, and close the feeds."""

@@ -11,7 +11,7 @@ from typing import Final
 import click
 
 from nodevms.cli.host_log import HostLog, JsonLines, TextLines
-from nodevms.cli.network_options import NetworkWish, dht_options
+from nodevms.cli.network_options import NetworkWish, dht_options, swarm_port_option
 from nodevms.cli.serving import Serving, serve
 from nodevms.vm.limits import parse_limits
 from nodevms.vm.running import QUEUE_MAX
@@ -72,13 +72,7 @@ _STANDARD_ERROR: Final = 2
     envvar="NODEVMS_SWARM",
     help="Share log and files with the Dat network of this computer and of the local network.",
 )
-@click.option(
-    "--swarm-port",
-    default=3282,
-    show_default=True,
-    type=click.IntRange(0, 65535),
-    help="Port for the Dat network; another one if it is taken; 0 for any free one.",
-)
+@swarm_port_option
 @dht_options[0]
 @dht_options[1]
 @click.option(

@@ -14,7 +14,8 @@ import click
 
 from nodevms.cli.error_report import report_error
 from nodevms.cli.host_log import HostLog, TextLines
-from nodevms.cli.network_options import NetworkWish, joined, network_options
+from nodevms.cli.network_options import NetworkWish, joined, network_options, swarm_port_option
+from nodevms.cli.options import max_download_option
 from nodevms.cli.printable import printable
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 SAID_SECONDS: Final = 1.0
 """How often at most it is said what the mirror has."""
+LAST_SECONDS: Final = 2.0
+"""How long a mirror that stops waits for the last blocks of what it knows to be signed."""
 _STANDARD_ERROR: Final = 2
 
 
@@ -30,20 +33,8 @@ _STANDARD_ERROR: Final = 2
 @click.argument("url", metavar="dat://LOGKEY")
 @click.argument("directory", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
 @click.option("--once", is_flag=True, help="Copy what there is now, and end.")
-@click.option(
-    "--swarm-port",
-    default=3282,
-    show_default=True,
-    type=click.IntRange(0, 65535),
-    help="Port for the Dat network; another one if it is taken; 0 for any free one.",
-)
-@click.option(
-    "--max-download",
-    "bytes_max",
-    type=click.IntRange(min=1),
-    metavar="BYTES",
-    help="Fetch at most so much; by default 64 GiB, and never more than the disk has.",
-)
+@swarm_port_option
+@max_download_option
 @network_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON objects, one a line.")
 def command(
@@ -125,6 +116,7 @@ class _Mirror:
                 try:
                     await self._until_stopped(copy, stopping, once=once)
                 finally:
+                    await copy.settle(LAST_SECONDS)
                     await network.last_words()
                     await copy.end()
 

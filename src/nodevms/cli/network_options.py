@@ -45,6 +45,19 @@ class NetworkWish:
         """Whether there is any way to find a peer."""
         return bool(self.peers) or self.swarm or self.dht
 
+    def check(self) -> None:
+        """Check what can be checked before the network is joined.
+
+        Raises:
+            UsageError: The DHT is wanted and not installed, or the address of a node is none.
+        """
+        if self.dht:
+            from nodevms.dat.discovery import NodeAddress, require_libtorrent
+
+            require_libtorrent()
+            for text in self.bootstrap:
+                NodeAddress.parse(text)
+
     def network(self, port: int = 0) -> Network:
         """Return the network, not started.
 
@@ -145,6 +158,13 @@ def network_options(function: F) -> F:
     return called  # type: ignore[return-value]
 
 
+swarm_port_option: Final = click.option(
+    "--swarm-port",
+    default=PORT,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port for the Dat network; another one if it is taken; 0 for any free one.",
+)
 dht_options: Final = (
     click.option("--dht", is_flag=True, help="Look for peers in the BitTorrent DHT, too."),
     click.option(

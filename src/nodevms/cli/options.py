@@ -41,6 +41,20 @@ user_option = click.option(
     callback=lambda _ctx, _param, text: text and utf8(text),
     help="Who calls; only backends in debug mode take a name.",
 )
+max_time_option = click.option(
+    "--max-time",
+    "seconds_max",
+    type=Seconds(),
+    metavar="SECONDS",
+    help="Give up after so long; by default after a day.",
+)
+max_download_option = click.option(
+    "--max-download",
+    "bytes_max",
+    type=click.IntRange(min=1),
+    metavar="BYTES",
+    help="Fetch at most so much; by default 64 GiB, and never more than the disk has.",
+)
 timeout_option = click.option(
     "--timeout",
     type=Seconds(86400),

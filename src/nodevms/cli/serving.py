@@ -9,16 +9,13 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from nodevms.cli.network_options import NetworkWish
-from nodevms.cli.sharing import sharing
+from nodevms.cli.sharing import Sharing
 from nodevms.errors import NodeVMSError
 from nodevms.vm.limits import Limits
 from nodevms.vm.script import Script
-
-if TYPE_CHECKING:
-    from nodevms.vm.feeds_watcher import FeedsWatcher
 
 SWITCH_INTERVAL_S: Final = 0.0002
 """How long a thread of ours may keep the others waiting: calls pass through three of them."""
@@ -56,16 +53,12 @@ async def serve(settings: Serving, announce: Announce) -> None:
         NodeVMSError: It could not be started, or it failed for good.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    with sharing(settings.sharing, settings.swarm_port) as watcher:
-        await _serve(settings, announce, watcher)
-
-
-async def _serve(settings: Serving, announce: Announce, watcher: FeedsWatcher) -> None:
     from nodevms.rpc import Limits as ServerLimits
     from nodevms.rpc import RPCServer
     from nodevms.rpc.discover import OWN_METHODS
     from nodevms.vm.vm import VM
 
+    sharing = Sharing(settings.sharing, settings.swarm_port)
     vm = VM(settings.script)
     server = RPCServer(
         {"/": vm},
@@ -74,6 +67,7 @@ async def _serve(settings: Serving, announce: Announce, watcher: FeedsWatcher) -
         allow_origins=settings.origins,
         limits=ServerLimits(arguments_bytes_max=settings.limits.args_bytes),
     )
+    joining: asyncio.Future[None] | None = None
     stopping = Stopping(lambda: server.pending, vm.refuse_waiting)
     try:
         await server.bind()
@@ -84,7 +78,7 @@ async def _serve(settings: Serving, announce: Announce, watcher: FeedsWatcher) -
             upgrade=settings.upgrade,
             limits=settings.limits,
             queue_max=settings.queue_max,
-            watcher=watcher,
+            watcher=sharing,
         )
         for name in OWN_METHODS.intersection(method.name for method in vm.methods):
             _LOG.warning("the script's export %r cannot be called: the server has its own", name)
@@ -92,10 +86,14 @@ async def _serve(settings: Serving, announce: Announce, watcher: FeedsWatcher) -
             await server.start()
             address = f"{_name(settings.host)}:{server.port}"
             announce(address, settings.directory, vm.files_archive_url, vm.call_log_url)
+            joining = asyncio.get_running_loop().run_in_executor(None, sharing.join)
         failure = await _end(stopping, vm.failure())
     finally:
         await server.stop(drain_seconds=None)
+        if joining is not None:
+            await joining
         await vm.close()
+        await asyncio.get_running_loop().run_in_executor(None, sharing.leave)
     if failure is not None:
         raise failure
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from nodevms.errors import NodeVMSError
@@ -13,45 +13,74 @@ if TYPE_CHECKING:
     from nodevms.cli.network_options import NetworkWish
     from nodevms.dat import Network, SwarmThread
     from nodevms.feed import Feed
-    from nodevms.vm.feeds_watcher import FeedsWatcher
 
 PATIENCE_SECONDS: Final = 10.0
 
 _LOG: Final = logging.getLogger("nodevms.dat")
 
 
-@contextmanager
-def sharing(wish: NetworkWish | None, port: int) -> Iterator[FeedsWatcher]:
-    """Join the network, and yield what shows a backend's feeds there.
+class Sharing:
+    """Joins the network for one served backend, and leaves it: a `FeedsWatcher`.
 
-    A network that cannot be joined is a warning: calls are served all the same.
+    The network is joined on a thread and an event loop of its own, after the backend serves its
+    calls, so that it delays no start. One that cannot be joined is a warning.
 
     Args:
-        wish: What the operator wants of the network; None not to join.
+        wish: What the operator wants of the network; None to share nothing.
         port: To listen on, if it is free; any free one if not.
 
     Raises:
         UsageError: The DHT is wanted and cannot be had.
     """
-    from nodevms.vm.feeds_watcher import NobodyWatches
 
-    if wish is None:
-        yield NobodyWatches()
-        return
-    from nodevms.dat import SwarmThread
+    def __init__(self, wish: NetworkWish | None, port: int) -> None:
+        if wish is not None:
+            wish.check()
+        self._wish = wish
+        self._port = port
+        self._lock = Lock()
+        self._thread: SwarmThread[Network] | None = None
+        self._shown: Shown | None = None
+        self._feeds: tuple[Feed, Feed, Feed] | None = None
 
-    thread = SwarmThread(wish.network(port))
-    try:
-        thread.start()
-    except OSError as error:
-        _LOG.warning("the Dat network cannot be joined: %s", error.strerror or error)
-        yield NobodyWatches()
-        return
-    try:
+    def join(self) -> None:
+        """Join the network and share what is open. It blocks for a moment."""
+        if self._wish is None:
+            return
+        from nodevms.dat import SwarmThread
+
+        thread = SwarmThread(self._wish.network(self._port))
+        try:
+            thread.start()
+        except (OSError, NodeVMSError) as error:
+            _LOG.warning("the Dat network cannot be joined: %s", error)
+            return
         _LOG.info("sharing with the Dat network on port %d", thread.swarm.swarm.port)
-        yield Shown(thread)
-    finally:
-        thread.stop()
+        with self._lock:
+            self._thread, self._shown = thread, Shown(thread)
+            if self._feeds is not None:
+                self._shown.opened(*self._feeds)
+
+    def leave(self) -> None:
+        """Leave the network."""
+        with self._lock:
+            thread, self._thread, self._shown = self._thread, None, None
+        if thread is not None:
+            thread.stop()
+
+    def opened(self, log: Feed, metadata: Feed, content: Feed) -> None:
+        """See `FeedsWatcher`."""
+        with self._lock:
+            self._feeds = (log, metadata, content)
+            if self._shown is not None:
+                self._shown.opened(log, metadata, content)
+
+    def closing(self) -> None:
+        """See `FeedsWatcher`."""
+        with self._lock:
+            self._feeds = None
+            if self._shown is not None:
+                self._shown.closing()
 
 
 class Shown:

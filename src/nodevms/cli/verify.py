@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from nodevms.cli.network_options import NetworkWish, network_options
-from nodevms.cli.options import Seconds
+from nodevms.cli.options import max_download_option, max_time_option
 from nodevms.cli.standard_output import read_or_not
 from nodevms.cli.target import Target
 from nodevms.cli.verify_screen import Screen
@@ -29,20 +29,8 @@ from nodevms.errors import CouldNotCheckError, NodeVMSError
 )
 @click.option("--allow-older", is_flag=True, help="Accept a shorter log than you saw before.")
 @click.option("--no-memory", is_flag=True, help="Neither ask nor remember what you saw before.")
-@click.option(
-    "--max-time",
-    "seconds_max",
-    type=Seconds(),
-    metavar="SECONDS",
-    help="Give up after so long; by default after a day.",
-)
-@click.option(
-    "--max-download",
-    "bytes_max",
-    type=click.IntRange(min=1),
-    metavar="BYTES",
-    help="Fetch at most so much; by default 64 GiB, and never more than the disk has.",
-)
+@max_time_option
+@max_download_option
 @network_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(

@@ -44,6 +44,11 @@ def succeed(report: Report, source: Source, *, as_json: bool) -> None:
         click.echo("This backend runs in debug mode: callers are whoever they say they are.")
     if report.lag:
         click.echo(f"The published files reflect {report.published_entries} entries so far.")
+    if report.entries < report.head.length:
+        click.echo(
+            f"The log has {report.head.length:,} entries here; those from entry "
+            f"{report.entries:,} on were not checked, because their files are missing."
+        )
     if source.kind == "dat":
         peers = f"{source.peers} peer{'' if source.peers == 1 else 's'}"
         click.echo(f"Copied from {peers} of the Dat network; no server was asked.")

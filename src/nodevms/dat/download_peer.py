@@ -60,7 +60,7 @@ class PeerDownload:
     @property
     def can_extend(self) -> bool:
         """Whether a longer head than ours can be asked for here."""
-        return self._extension() is not None
+        return not self._download.settled and self._extension() is not None
 
     def begin(self) -> None:
         """Ask what it has."""
@@ -97,6 +97,8 @@ class PeerDownload:
                 continue
             if asked.why is Why.ACCUSE and self._doubt is not None:
                 raise self._doubt
+            if asked.why is Why.EXTEND:
+                self.head.never_came(now)
             self._window = max(self._window / 2, 1.0)
             self.remote.drop(index)
             self._give_up(index, hashed)
@@ -126,7 +128,7 @@ class PeerDownload:
         self._ask_window(self._feed.length // WINDOW_BLOCKS)
         self._ask_for_head()
         self._look_again()
-        while not self._comparing and self._may_ask():
+        while not self.comparing and self._may_ask():
             index = self._next.block()
             if index is None:
                 return
@@ -154,12 +156,13 @@ class PeerDownload:
 
     def _ask_for_head(self) -> None:
         """Ask for a longer head, or for one to compare with ours."""
-        if self._comparing:
+        if self.comparing:
             return
         extension = self._extension()
         extending, now = self._download.extending, self._download.clock()
         asked = sum(now - since < _EXTENDING_SECONDS for since in extending.values())
-        if extension is not None and self not in extending and asked < _EXTENDING_MAX:
+        may_extend = not self._download.settled and asked < _EXTENDING_MAX
+        if extension is not None and self not in extending and may_extend:
             extending[self] = now
             hashed = self.faults > 0 or not self._takes(extension)
             self._request(extension, Why.EXTEND, hashed=hashed, nodes=0)
@@ -167,7 +170,7 @@ class PeerDownload:
             self._request(probe, Why.PROBE, hashed=True, nodes=0)
 
     @property
-    def _comparing(self) -> bool:
+    def comparing(self) -> bool:
         """Whether an answer is on its way that will tell if the peer's head and ours agree."""
         heads = (asked.why in (Why.EXTEND, Why.PROBE) for asked in self._flight.values())
         return not self.head.made and any(heads)
@@ -175,7 +178,7 @@ class PeerDownload:
     def _extension(self) -> int | None:
         """Return the block whose full proof shows a longer head, if the peer has it."""
         length = self._feed.length
-        if self.remote.length <= length:
+        if self.remote.length <= length or not self.head.may_extend(self._download.clock()):
             return None
         if length in self.remote:
             return length
@@ -214,7 +217,8 @@ class PeerDownload:
             asked = Asked(Why.BLOCK, 0.0)
         else:
             self._release(data.index, asked)
-        if asked.why is Why.PROBE:
+        settled = self._download.settled and asked.why is Why.EXTEND
+        if asked.why is Why.PROBE or settled:
             self.head.take(data)
             self._was_useful()
         elif asked.why is Why.ACCUSE:
@@ -238,7 +242,7 @@ class PeerDownload:
             self._block_bytes += (size - self._block_bytes) / 8
             self._download.stored(data.index, size)
         if self._feed.length > length:
-            self.head.made = True
+            self.head.came()
             self._download.heard_of(self.remote.length)
             self._download.extended()
 

@@ -102,6 +102,8 @@ class Downloader:
         """Blocks that are on their way, and from whom."""
         self.extending: dict[PeerDownload, float] = {}
         """Peers that are asked for a longer head, and since when."""
+        self.settled = False
+        """Whether the feed stays as long as it is."""
         self._live = live
         self._peers: list[PeerDownload] = []
         self._on_block = on_block
@@ -114,6 +116,16 @@ class Downloader:
     def heard(self) -> bool:
         """Whether some peer said what it has, and nobody can show a longer head than ours."""
         return self._heard and not any(peer.can_extend for peer in self._peers)
+
+    @property
+    def comparing(self) -> bool:
+        """Whether a peer was asked for its head and has not answered."""
+        return any(peer.comparing for peer in self._peers)
+
+    def settle(self) -> None:
+        """Let the feed stay as long as it is now: heads of others are compared, and not taken."""
+        self.settled = True
+        self.unwant(self.feed.length)
 
     @property
     def done(self) -> bool:

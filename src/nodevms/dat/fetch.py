@@ -92,6 +92,11 @@ class Fetch:
         return self._downloader.done
 
     @property
+    def comparing(self) -> bool:
+        """Whether a peer was asked for its head, to compare it with ours, and may still answer."""
+        return self._downloader.comparing
+
+    @property
     def progress(self) -> Progress:
         """How much came."""
         return self._downloader.progress
@@ -119,8 +124,8 @@ class Fetch:
         self._news.set()
 
     def settle(self) -> None:
-        """Want no block after the feed's present end. Heads are still compared with everybody's."""
-        self._downloader.unwant(self.feed.length)
+        """Let the feed stay as long as it is. Heads are still compared with everybody's."""
+        self._downloader.settle()
 
     async def news(self, seconds: float) -> None:
         """Return when blocks or a longer head may have come, or after so many seconds.
@@ -129,12 +134,12 @@ class Fetch:
             ForkError: The feed has two histories; the evidence is kept.
             StorageError: What came cannot be stored.
         """
-        self._refuse_when_failed()
+        self.check()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._news.wait()
         self._news.clear()
-        self._refuse_when_failed()
+        self.check()
 
     async def flush(self) -> None:
         """Return when all that came is on the disk.
@@ -185,6 +190,12 @@ class Fetch:
                 error.hint = f"The evidence could not be kept: {unkept}"
         self.give_up(error)
 
-    def _refuse_when_failed(self) -> None:
+    def check(self) -> None:
+        """Go on, if the download can.
+
+        Raises:
+            ForkError: The feed has two histories; the evidence is kept.
+            StorageError: What came cannot be stored.
+        """
         if self.failure is not None:
             raise self.failure

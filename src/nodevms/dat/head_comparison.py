@@ -6,6 +6,7 @@ the only one in which a fork shows, is to be had only before we say anything of 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from nodevms.feed import PartialFeed
 
 _PROBES_MAX = 4
+_PAUSE_SECONDS = 30.0
+_PAUSE_SECONDS_MAX = 600.0
 
 
 class HeadComparison:
@@ -35,6 +38,26 @@ class HeadComparison:
         self._remote = remote
         self._probes = 0
         self._shorter: Data | None = None
+        self._pause = _PAUSE_SECONDS
+        self._paused_until = -math.inf
+
+    def may_extend(self, now: float) -> bool:
+        """Whether the peer is believed to have a longer head, if it says so."""
+        return now >= self._paused_until
+
+    def never_came(self, now: float) -> None:
+        """Note that it said it had a longer head, and did not show it: it waits for its next turn.
+
+        Else whoever claims again and again would keep the download from its end, and others from
+        showing theirs.
+        """
+        self._paused_until = now + self._pause
+        self._pause = min(2 * self._pause, _PAUSE_SECONDS_MAX)
+
+    def came(self) -> None:
+        """Note that it showed a longer head, which is ours now."""
+        self.made = True
+        self._pause = _PAUSE_SECONDS
 
     def probe(self, extension: int | None) -> int | None:
         """Return the block whose full proof shows the peer's head, if one is to be asked for now.

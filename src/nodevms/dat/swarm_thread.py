@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+STOP_SECONDS: Final = 30.0
+"""How long a swarm may take to end."""
 
 T = TypeVar("T")
 
@@ -49,9 +52,13 @@ class SwarmThread(Generic[S]):
     def stop(self) -> None:
         """Stop the swarm and end the thread."""
         try:
-            self.run(self.swarm.stop())
-        finally:
+            self.run(self.swarm.stop(), seconds=STOP_SECONDS)
+        except TimeoutError:
+            return  # a thread that hangs ends with the process
+        except BaseException:
             self._end()
+            raise
+        self._end()
 
     def call(self, function: Callable[..., T], *arguments: Any, **named: Any) -> T:
         """Return what a function of the swarm returns, called on its thread."""

@@ -254,6 +254,22 @@ class TestOthersWork:
         clone(source, target)
         assert (target / "shared" / "mine").read_bytes() == b"beside"
 
+    def test_what_has_the_very_bytes_already_is_not_in_the_way(
+        self, source: Source, target: Path
+    ) -> None:
+        source.write("/changed", b"old")
+        clone(source, target)
+        (target / "changed").write_bytes(b"x" * 70_000)
+        (target / "new").write_bytes(b"y" * 70_000)
+        (target / "almost").write_bytes(b"z" * 69_999 + b"Z")
+        source.write("/changed", b"x" * 70_000)
+        source.write("/new", b"y" * 70_000)
+        source.write("/almost", b"z" * 70_000)
+        result = clone(source, target)
+        assert result.kept == {"almost": "almost.local-1"}
+        assert {path: files_in(target)[path] for path in source.model} == source.model
+        assert clone(source, target).changed == []
+
     @pytest.mark.parametrize("planted", ["folder", "file", "dangling"])
     def test_links_are_not_followed(
         self, source: Source, target: Path, tmp_path: Path, planted: str

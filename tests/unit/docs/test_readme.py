@@ -114,7 +114,9 @@ def commands() -> dict[str, set[str]]:
     for name in main.list_commands(context):
         command = main.get_command(context, name)
         assert command is not None
-        found[name] = {option for parameter in command.params for option in parameter.opts}
+        found[name] = {
+            option for each in command.params for option in (*each.opts, *each.secondary_opts)
+        }
     return found
 
 

@@ -1,7 +1,8 @@
 """Putting finished files into the folder, and taking files away, without losing anybody's work.
 
 One rule for whatever is not exactly what this clone wrote: it is never written over and never
-removed. If it stands in the way it gets another name beside its own, and the caller is told.
+removed. If it stands in the way it gets another name beside its own, and the caller is told, unless
+it has the very bytes that are to be put there.
 
 A crash at any moment is made good by :meth:`Placement.settle`: what is being moved is recorded
 before it is moved, and recognised afterwards by its number on the disk.
@@ -199,7 +200,9 @@ class Placement:
         def move() -> None:
             self._folder.make(held.names[:-1])
             there = self._folder.look(held.names)
-            replace = there is not None and self._is_ours(held.names, there)
+            replace = there is not None and (
+                self._is_ours(held.names, there) or self._is_the_same(name, held, there)
+            )
             self._folder.place(self._parts.folder, name, held.names, replace=replace)
 
         self._clear(move)
@@ -218,6 +221,24 @@ class Placement:
     def _is_ours(self, names: Names, there: os.stat_result) -> bool:
         found = self._ledger.held("/".join(names))
         return found is not None and not found[1] and is_as_written(found[0], there)
+
+    def _is_the_same(self, name: str, held: Held, there: os.stat_result) -> bool:
+        """Tell whether what is there has the very bytes that are to be put there."""
+        if not stat.S_ISREG(there.st_mode) or held.range is None:
+            return False
+        if there.st_size != held.range.size:
+            return False
+        other_fd = self._folder.open_file(held.names)
+        if other_fd is None:
+            return False
+        with (
+            os.fdopen(other_fd, "rb") as other,
+            os.fdopen(os.open(name, _READ, dir_fd=self._parts.folder.fd), "rb") as part,
+        ):
+            while data := part.read(_COPY_BYTES):
+                if other.read(len(data)) != data:
+                    return False
+            return not other.read(1)
 
     def _placed(self, moved: list[Held]) -> None:
         for held in moved:

@@ -79,7 +79,7 @@ class MainlineDht:
         Raises:
             UsageError: libtorrent is not installed.
         """
-        library = _libtorrent()
+        library = require_libtorrent()
         self._session = library.session(_settings(library, self._bootstrap, self._listen), 0)
         self._alarm = hearing, ringing = socket.socketpair()
         for end in self._alarm:
@@ -136,7 +136,7 @@ class MainlineDht:
             running.cancel()
         if self._session is None:
             return
-        hashed = _libtorrent().sha1_hash(infohash)
+        hashed = require_libtorrent().sha1_hash(infohash)
         if infohash in self._announced:
             self._session.dht_announce(hashed, self._announced[infohash], 0)  # looks up, too
         elif infohash in self._wanted:
@@ -167,7 +167,12 @@ class MainlineDht:
             _log.warning("The DHT cannot listen: %s", alert.message())
 
 
-def _libtorrent() -> ModuleType:
+def require_libtorrent() -> ModuleType:
+    """Return libtorrent.
+
+    Raises:
+        UsageError: It is not installed.
+    """
     try:
         import libtorrent  # noqa: PLC0415 (an optional extra, loaded when it is used)
     except ImportError as error:
