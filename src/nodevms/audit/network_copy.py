@@ -18,26 +18,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from nodevms.archive.messages import decode_index
-from nodevms.archive.tree_node import TreeNode
 from nodevms.audit.contents_needed import ContentsNeeded
-from nodevms.audit.divergence import shorten
+from nodevms.audit.feed_ties import first_entry, reflected_length
 from nodevms.dat import Fetch
-from nodevms.errors import (
-    CouldNotCheckError,
-    NodeVMSError,
-    ProvedFalseError,
-    StorageError,
-    UsageError,
-)
+from nodevms.errors import CouldNotCheckError, NodeVMSError, StorageError
 from nodevms.feed import dat_url, known_fork, parse_dat_url
 from nodevms.feed.merkle import NODE_BYTES
-from nodevms.vm.entries import Init, decode
 
 if TYPE_CHECKING:
     from nodevms.audit.copy_place import CopyPlace
     from nodevms.dat import Network
     from nodevms.feed import PartialFeed
+    from nodevms.vm.entries import Init
 
 FETCH_BYTES_MAX: Final = 64 * 1024**3
 LOOK_SECONDS: Final = 0.25
@@ -126,7 +118,7 @@ class NetworkCopy:
                 code="dat-nobody",
                 seconds=self._limits.find_seconds,
             )
-            self.first = _init(feed.get(0))
+            self.first = first_entry(feed.get(0))
             self.metadata = self._begin(
                 self._place.metadata(parse_dat_url(self.first.filesArchiveUrl)),
                 drive=True,
@@ -156,7 +148,7 @@ class NetworkCopy:
         await self._whole(LOG, self.log)
         await self._whole(ARCHIVE, self.metadata)
         self._settle(self.metadata)
-        await self._whole(LOG, self.log, _marker(self.metadata.feed))
+        await self._whole(LOG, self.log, reflected_length(self.metadata.feed))
         self._settle(self.log)
         needed = await asyncio.to_thread(self._needs.blocks)
         await self._whole(CONTENTS, self.content, needed)
@@ -299,32 +291,3 @@ def _hint(code: str) -> str:
     if code == "dat-nobody":
         return "Is it shared now? Name somebody who has it with --peer HOST:PORT."
     return GO_ON
-
-
-def _init(block: bytes) -> Init:
-    try:
-        entry = decode(block)
-        if not isinstance(entry, Init):
-            raise ProvedFalseError("it is no init entry")
-        parse_dat_url(entry.filesArchiveUrl)
-        if len(bytes.fromhex(entry.contentKey)) != 32:
-            raise ValueError("its contentKey is no key")
-    except (ProvedFalseError, UsageError, ValueError) as error:
-        raise CouldNotCheckError(
-            f"the log begins with an entry of another program: {shorten(str(error))}",
-            code="unknown-format",
-            hint="Read it with nodevms log.",
-        ) from error
-    return entry
-
-
-def _marker(metadata: PartialFeed) -> int:
-    """Return the length of the log that the newest publication reflects."""
-    if metadata.length < 2 or not metadata.has(metadata.length - 1):
-        return 0
-    try:
-        decode_index(metadata.get(0))
-        last = metadata.length - 1
-        return TreeNode.decode(last, metadata.get(last)).marker or 0
-    except (ProvedFalseError, CouldNotCheckError):
-        return 0  # the verifier says what is wrong with it

@@ -92,7 +92,7 @@ def open_checked(
             except (ProvedFalseError, CouldNotCheckError, StorageError):
                 if not is_locked(place.layout) and _last_writer(place.layout) == found:
                     raise  # nobody wrote to it meanwhile
-        # Perhaps a download began meanwhile.
+        # A download may have begun meanwhile.
         if (whole := _whole_part(place, allow_part=allow_part)) is not None:
             return _as_far_as_whole(place, seen, whole)
         return _in_use(place, seen, pause)

@@ -42,7 +42,7 @@ class PeerDownload:
         self._feed = download.feed
         self._limits = download.limits
         self._send = send
-        self.remote = RemoteBlocks()
+        self.remote = RemoteBlocks(download.clock())
         self._flight: dict[tuple[int, bool], Asked] = {}
         self._late: dict[tuple[int, bool], None] = {}
         self.head = HeadComparison(self._feed, self.remote)
@@ -77,7 +77,7 @@ class PeerDownload:
             StorageError: It could not be stored.
         """
         if isinstance(message, Have):
-            self.remote.take(message)
+            self.remote.take(message, self._download.clock())
             self._download.heard_of(self.remote.length)
             self._told = True
         elif isinstance(message, Unhave):
@@ -269,7 +269,7 @@ class PeerDownload:
         self._silent_since = self._download.clock() if self._flight else None
 
     def _lose(self, unhave: Unhave) -> None:
-        self.remote.lose(unhave)
+        self.remote.lose(unhave, self._download.clock())
         lost = range(unhave.start, unhave.start + unhave.length)
         for index, hashed in tuple(self._flight):
             if index in lost:

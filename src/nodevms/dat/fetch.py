@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from nodevms.dat.downloader import Downloader, Progress
-from nodevms.errors import NodeVMSError
+from nodevms.errors import NodeVMSError, StorageError
 from nodevms.feed.fork_files import keep_evidence
 
 if TYPE_CHECKING:
     from nodevms.dat.network import Network
     from nodevms.feed import ForkError, PartialFeed
+
+_LOG: Final = logging.getLogger("nodevms.dat")
 
 FLUSH_SECONDS: Final = 0.5
 FLUSH_BYTES: Final = 8 * 1024 * 1024
@@ -179,6 +182,10 @@ class Fetch:
                 raise
             except NodeVMSError as error:
                 self.give_up(error)
+                return
+            except Exception as error:
+                _LOG.exception("What came could not be flushed, by a fault of ours.")
+                self.give_up(StorageError(f"What came could not be flushed: {error}"))
                 return
 
     def _forked(self, error: ForkError) -> None:

@@ -7,11 +7,16 @@ and costs nothing.
 
 from __future__ import annotations
 
+from nodevms.dat.limits import Allowance
 from nodevms.dat.wire import Have, Unhave, Want, decode_bitmap
+from nodevms.errors import RemoteProtocolError
 
 WINDOW_BLOCKS = 1 << 20
 """Blocks of a Want: those that npm's hypercore asks for."""
 PAGE_BLOCKS = 8192
+_WIDE_HAVES = 1024
+_WIDE_HAVES_PER_SECOND = 100.0
+"""Few bytes may speak of very many blocks. Honest peers do so when asked or when they grow."""
 _FULL = (1 << PAGE_BLOCKS) - 1
 
 
@@ -23,8 +28,13 @@ class RemoteBlocks:
         heard: It has said something.
     """
 
-    def __init__(self) -> None:
-        """Begin with a peer that has said nothing."""
+    def __init__(self, now: float = 0.0) -> None:
+        """Begin with a peer that has said nothing.
+
+        Args:
+            now: Seconds of the clock whose later values :meth:`take` gets.
+        """
+        self._wide = Allowance(_WIDE_HAVES, _WIDE_HAVES_PER_SECOND, now)
         self.length = 0
         self.heard = False
         self._asked: set[int] = set()
@@ -52,13 +62,15 @@ class RemoteBlocks:
         number = min(self._pages)
         return number * PAGE_BLOCKS + PAGE_BLOCKS - self._pages[number].bit_length()
 
-    def take(self, have: Have) -> None:
+    def take(self, have: Have, now: float = 0.0) -> None:
         """Take what the peer says it has.
 
         Raises:
-            RemoteProtocolError: The bitmap's code is broken.
+            RemoteProtocolError: The bitmap's code is broken, or there is no end of them
+                (``dat-haves``).
         """
         self.heard = True
+        self._bound(bool(have.bitfield) or have.length > PAGE_BLOCKS, now)
         if not have.bitfield:
             self.length = max(self.length, have.start + have.length)
             self._set(have.start, have.start + have.length, there=True)
@@ -71,8 +83,9 @@ class RemoteBlocks:
             self.length = max(self.length, last)
         self._replace(have.start, bitmap)
 
-    def lose(self, unhave: Unhave) -> None:
-        """Take what the peer says it has no longer."""
+    def lose(self, unhave: Unhave, now: float = 0.0) -> None:
+        """Take what the peer says it has no longer; raises as :meth:`take`."""
+        self._bound(unhave.length > PAGE_BLOCKS, now)
         self._set(unhave.start, unhave.start + unhave.length, there=False)
         if unhave.start < self.length <= unhave.start + unhave.length:
             self.length = unhave.start
@@ -80,6 +93,10 @@ class RemoteBlocks:
     def drop(self, index: int) -> None:
         """Ask this peer no more for a block."""
         self._set(index, index + 1, there=False)
+
+    def _bound(self, wide: bool, now: float) -> None:
+        if wide and not self._wide.spend(now):
+            raise RemoteProtocolError("It says without end what it has.", code="dat-haves")
 
     def _replace(self, start: int, bitmap: bytes) -> None:
         if start % PAGE_BLOCKS:

@@ -15,6 +15,7 @@ from nodevms.audit.contents_needed import ContentsNeeded
 from nodevms.audit.copy_place import CopyPlace
 from nodevms.audit.network_copy import CONTENTS, CopyLimits, NetworkCopy
 from nodevms.dat import Address, Network, PublishedFeed, Swarm
+from nodevms.errors import StorageError
 from nodevms.feed import (
     Feed,
     ForkError,
@@ -113,6 +114,37 @@ async def test_a_copy_made_once_is_whole_whatever_comes_meanwhile(
     report = await asyncio.to_thread(Verifier(engine).verify, tmp_path / "copy")
     assert report.entries == lengths[0]
     assert report.files_key == parse_dat_url(decode(site.log.get(0)).filesArchiveUrl)
+
+
+async def test_a_flush_that_fails_in_any_way_ends_the_copy(
+    site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    site.share_contents()
+    network = Network(Swarm(port=None))
+    network.always_ask(Address("127.0.0.1", site.network.swarm.port))
+    await network.start()
+
+    def fail() -> None:
+        raise ZeroDivisionError("of ours")
+
+    try:
+        with CopyPlace(tmp_path / "copy", site.log.key) as place:
+            copy = NetworkCopy(
+                network, place, site.log.key, limits=CopyLimits(), listener=Silence(), live=True
+            )
+            copy.log.feed.on_growth(fail)
+
+            async def follow() -> None:
+                await copy.find()
+                while True:
+                    await copy.log.news(1)
+
+            with pytest.raises(StorageError, match="of ours"):
+                await asyncio.wait_for(follow(), 30)
+            await copy.end()
+    finally:
+        await network.stop()
+    assert "by a fault of ours" in caplog.text
 
 
 async def test_a_fork_that_was_proved_once_is_not_forgotten(

@@ -300,6 +300,30 @@ def test_endless_talk_costs_little_and_hides_nothing() -> None:
     check_equal(world.partial, feed)
 
 
+@pytest.mark.parametrize(
+    "have",
+    [Have(0, 2**52), Have(0, 2**20, encode_bitmap(b"\xff" * 131_072)), Unhave(0, 2**52)],
+)
+def test_claims_about_very_many_blocks_without_end_are_a_fault(
+    have: Have | Unhave,
+) -> None:
+    world = World()
+    line = world.connect(feed_of(BLOCKS[:9]))
+    world.run()
+    for _ in range(60):  # as often as one that grows all the time
+        world.now += 1
+        for _ in range(50):
+            line.download.receive(have)
+
+    def flood() -> None:
+        for _ in range(2000):
+            line.download.receive(have)
+
+    with pytest.raises(RemoteProtocolError) as caught:
+        flood()
+    assert caught.value.code == "dat-haves"
+
+
 def test_answers_that_nobody_asked_for_end_the_connection() -> None:
     feed = feed_of(BLOCKS[:50])
     world = World(ranges=[(0, 1)])
