@@ -41,5 +41,12 @@ class NodeAddress:
         except ValueError:
             return self.host == "localhost"
 
+    def is_loopback(self) -> bool:
+        """Tell whether this is an address of this computer that no other reaches."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
