@@ -111,7 +111,10 @@ class OSFile:
 
     def write_at(self, offset: int, data: bytes) -> None:
         """See :class:`RandomAccessFile`."""
-        if os.pwrite(self._fd, data, offset) != len(data):
+        written = os.pwrite(self._fd, data, offset)
+        if written != len(data):
+            # The rest is not there either, but the system says why: the disk is full.
+            os.pwrite(self._fd, data[written:], offset + written)
             raise OSError(errno.EIO, "short write")
 
     def size(self) -> int:

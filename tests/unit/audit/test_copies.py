@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nodevms.audit import EntryFalseError
+from nodevms.audit import EntryFalseError, EntryUncheckedError
 from nodevms.audit.copy_place import CopyPlace
 from nodevms.audit.kept_copy import KeptCopy
 from nodevms.audit.opening import CALL_LOG, Place, open_checked
@@ -207,9 +207,14 @@ def test_a_mirror_that_begins_while_a_copy_is_checked_makes_nothing_false(
             if not runs_on:
                 mirrors[0].close()
 
-    feed, head = open_checked(
-        Place(CALL_LOG, Layout(kept)), begin, allow_part=True, pause=lambda _: None
-    )
+    place = Place(CALL_LOG, Layout(kept))
+    if runs_on:
+        feed, head = open_checked(place, begin, pause=lambda _: None)
+    else:  # what it began is not complete, and that is all
+        with pytest.raises(EntryUncheckedError) as caught:
+            open_checked(place, begin, pause=lambda _: None)
+        assert caught.value.code == "feed-incomplete"
+        feed, head = open_checked(place, begin, allow_part=True)
     feed.close()
     mirrors[0].close()
     assert head.length == 36

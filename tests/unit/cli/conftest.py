@@ -1,15 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from click.testing import CliRunner, Result
-from served import Serving, serving
+from served import Nodevms, Serving, serving
 
 from nodevms.cli import main
 from nodevms.vm.limits import Limits
-
-Nodevms = Callable[..., Result]
 
 
 @pytest.fixture(scope="session")

@@ -6,15 +6,19 @@ import asyncio
 import random
 import socket
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
+
+from click.testing import Result
 
 from nodevms.rpc import Backend, RPCServer
 from nodevms.vm import VM
 
 T = TypeVar("T")
+Nodevms = Callable[..., Result]
+"""Runs a command line in the test's process."""
 
 SCRIPT = """
 let count = 0

@@ -4,8 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import Nodevms
-from served import Serving, serving
+from served import Nodevms, Serving, serving
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,7 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
-from conftest import Nodevms
-from served import Serving
+from served import Nodevms, Serving
 
 from nodevms.cli import MODULES, main
 from nodevms.cli.colour import colour_wish

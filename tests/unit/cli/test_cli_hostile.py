@@ -11,8 +11,7 @@ from pathlib import Path
 
 import click
 import pytest
-from conftest import Nodevms
-from served import Serving
+from served import Nodevms, Serving
 
 from nodevms.cli.group import LazyGroup
 from nodevms.cli.printable import as_it_is, json_for_stdout

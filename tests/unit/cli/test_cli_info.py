@@ -6,9 +6,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from conftest import Nodevms
 from msgspec import Raw
-from served import SCRIPT, Serving, serving
+from served import SCRIPT, Nodevms, Serving, serving
 
 from nodevms.cli.info_directory import _offsets_backwards, of_directory
 from nodevms.feed import Feed

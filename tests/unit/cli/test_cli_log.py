@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 from command_line import nodevms_command
-from conftest import Nodevms
-from served import Serving
+from served import Nodevms, Serving
 
 from nodevms.cli.log_lines import json_line, text_line
 from nodevms.feed import Feed, KeyPair

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from conftest import Nodevms
-from served import serving
+from served import Nodevms, serving
 
 from nodevms.cli.prompt.commands import COMMANDS
 

@@ -9,8 +9,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from conftest import Nodevms
-from served import Serving, lasting_port, serving
+from served import Nodevms, Serving, lasting_port, serving
 
 from nodevms.cli.prompt.failure import Failure
 from nodevms.cli.prompt.link import Link
