@@ -22,8 +22,9 @@ def serve(network: Network, directory: Path, *options: str) -> Program:
 
 
 def keys(host: Program) -> tuple[str, str]:
-    """Wait until a backend is served; return its files' key and its log's."""
+    """Wait until a backend is served and shared; return its files' key and its log's."""
     found = host.wait_for(rf"Files: +{DAT}\nCall log: {DAT}")
+    host.wait_until("network", lambda: "sharing with the Dat network" in host.errors())
     return found.group(1), found.group(2)
 
 
