@@ -28,14 +28,6 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-def folders(folder: Path) -> set[str]:
-    return {
-        str(path.relative_to(folder))
-        for path in folder.rglob("*")
-        if path.is_dir() and ".dat" not in path.relative_to(folder).parts
-    }
-
-
 @dataclass
 class Drive:
     """One big file and some small ones, served on the host by npm's hyperdrive."""
@@ -119,3 +111,110 @@ def test_a_clone_that_nobody_goes_on_with_ends_in_time(drive: Drive, tmp_path: P
             assert "Traceback" not in program.errors()
     drive.cloned(tmp_path / "1")  # what it had is no obstacle
     assert contents(tmp_path / "1") == contents(drive.source)
+
+
+def test_what_dat_13_and_dat_14_share_is_cloned_as_it_is(network: Network, tmp_path: Path) -> None:
+    files = {
+        "big": random.Random(2).randbytes(300_000),
+        "empty": b"",
+        "deep/er/\u00fc \U0001f980.txt": b"names",
+        "deep/run": b"#!/bin/sh\n",
+        "deep/er/index.html": b"<h1>",
+    }
+    running = []
+    for version in (13, 14):
+        shared = tmp_path / f"shared-{version}"
+        for name, data in files.items():
+            (shared / name).parent.mkdir(parents=True, exist_ok=True)
+            (shared / name).write_bytes(data)
+        (shared / "deep" / "run").chmod(0o755)
+        sharer = network.dat(version, "share", "--no-watch", cwd=shared)
+        url = sharer.wait_for(DAT).group()
+        sharer.wait_for("metadata updated")
+        target = tmp_path / f"clone-{version}"
+        running.append((network.nodevms("clone", url, str(target)), target))
+    for program, target in running:
+        program.wait()
+        assert contents(target) == files
+        assert {name for name in files if (target / name).stat().st_mode & 0o100} == {"deep/run"}
+        assert f"{target} has version 5: 5 files, 300 kB." in program.output()
+
+
+SCRIPT = """
+const fs = System.files
+exports.write = (path, text) => fs.writeFile(path, text)
+exports.remove = path => fs.unlink(path)
+exports.fill = async () => {
+  await fs.mkdir('/sub')
+  for (const n of [1, 2, 3]) await fs.writeFile(`/sub/${n}`, 'x'.repeat(n))
+}
+"""
+
+
+def test_a_backend_s_files_are_followed_and_had_as_they_were(
+    network: Network, tmp_path: Path
+) -> None:
+    (tmp_path / "backend.js").write_text(SCRIPT)
+    host = network.nodevms("exec", str(tmp_path / "backend.js"), "--dir", str(tmp_path / "backend"))
+    url = host.wait_for(r"Files: +(dat://\w{64})\n").group(1)
+
+    def call(*arguments: str) -> None:
+        network.nodevms("call", "localhost:5555", *arguments).wait()
+
+    call("fill")
+    target, live_versions = tmp_path / "live", []
+    live = network.nodevms("clone", url, str(target), "--live", "--json")
+    filled = {"sub/1": b"x", "sub/2": b"xx", "sub/3": b"xxx"}
+
+    def has(files: dict[str, bytes]) -> None:
+        live.wait_until(f"{files}", lambda: contents(target) == files)
+        live.wait_until("a line", lambda: len(live.documents()) > len(live_versions))
+        live_versions.append(live.documents()[-1]["version"])
+
+    has(filled)
+    call("write", "/sub/2", "changed")
+    changed = {**filled, "sub/2": b"changed"}
+    has(changed)
+    call("remove", "/sub/1")
+    del changed["sub/1"]
+    has(changed)
+    (target / "sub" / "3").write_bytes(b"mine")  # a file of the user's own, from now on
+    call("write", "/new", "new")
+    has({**changed, "sub/3": b"mine", "new": b"new"})
+    assert live.documents()[-1]["changed"] == ["sub/3"]
+    call("write", "/sub/3", "theirs")
+    has({**changed, "sub/3": b"theirs", "sub/3.local-1": b"mine", "new": b"new"})
+    assert live.documents()[-1]["kept"] == {"sub/3": "sub/3.local-1"}
+    live.process.send_signal(signal.SIGINT)
+    live.wait()
+    assert live_versions == sorted(live_versions)
+    assert live.errors() == ""
+
+    # Each as it was at any of its versions; what came at once can be had at its end alone.
+    then, now = tmp_path / "then", tmp_path / "now"
+    filled_version = str(live_versions[0])
+    network.nodevms("clone", f"{url}+{filled_version}", str(then)).wait()
+    assert contents(then) == filled
+    network.nodevms("clone", url, str(now), "--version", str(live_versions[1])).wait()
+    assert contents(now) == {**filled, "sub/2": b"changed"}
+    network.nodevms("clone", url, str(now), "--version", filled_version).wait()
+    assert contents(now) == filled
+    running = [
+        ("2", 2, "lies inside a publication"),
+        (str(live_versions[-1] + 1), 3, "has version"),
+    ]
+    for version, code, reason in running:
+        program = network.nodevms("clone", url, str(now), "--version", version, "--timeout", "1")
+        program.wait(exit_code=code)
+        assert reason in program.errors()
+        assert contents(now) == filled
+
+
+def test_a_folder_with_other_things_is_left_alone(drive: Drive, tmp_path: Path) -> None:
+    target = tmp_path / "mine"
+    target.mkdir()
+    (target / "big").write_bytes(b"mine")
+    document = drive.cloned(target, exit_code=2)
+    assert document["verdict"] == "usage"
+    assert contents(target) == {"big": b"mine"}
+    assert list(target.iterdir()) == [target / "big"]
