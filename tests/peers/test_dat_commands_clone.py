@@ -40,9 +40,13 @@ class Drive:
 
     def clone(self, target: Path, *arguments: str, port: int = 0, url: str = "") -> Program:
         peer = ("--no-swarm", "--peer", f"127.0.0.1:{port or self.port}")
-        return self.network.nodevms("clone", url or self.url, str(target), "--json", *peer, *arguments)
+        return self.network.nodevms(
+            "clone", url or self.url, str(target), "--json", *peer, *arguments
+        )
 
-    def cloned(self, target: Path, *arguments: str, exit_code: int = 0, **to: Any) -> dict[str, Any]:
+    def cloned(
+        self, target: Path, *arguments: str, exit_code: int = 0, **to: Any
+    ) -> dict[str, Any]:
         program = self.clone(target, *arguments, **to)
         program.wait(exit_code=exit_code)
         (document,) = program.documents()

@@ -22,7 +22,7 @@ from nodevms.audit.contents_needed import ContentsNeeded
 from nodevms.audit.feed_ties import first_entry, reflected_length
 from nodevms.dat import Fetch
 from nodevms.errors import CouldNotCheckError, NodeVMSError, StorageError
-from nodevms.feed import dat_url, known_fork, parse_dat_url
+from nodevms.feed import known_fork, parse_dat_url
 from nodevms.feed.merkle import NODE_BYTES
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class NetworkCopy:
             await self._until(
                 self.log,
                 lambda: feed.length > 0 and feed.has(0),
-                f"nobody was found who has {dat_url(feed.key)}",
+                self.log.say_absent,
                 code="dat-nobody",
                 seconds=self._limits.find_seconds,
             )
@@ -238,7 +238,7 @@ class NetworkCopy:
         await self._until(
             fetch,
             here,
-            f"nothing more came of the {what}",
+            lambda: f"nothing more came of the {what}",
             code="dat-stalled",
             seconds=self._limits.stall_seconds,
         )
@@ -252,7 +252,7 @@ class NetworkCopy:
         self,
         fetch: Fetch,
         condition: Callable[[], bool],
-        complaint: str,
+        complaint: Callable[[], str],
         *,
         code: str,
         seconds: float,
@@ -266,7 +266,7 @@ class NetworkCopy:
             if now != seen:
                 seen, since = now, time.monotonic()
             elif time.monotonic() - since > seconds:
-                raise CouldNotCheckError(complaint, code=code, hint=_hint(code))
+                raise CouldNotCheckError(complaint(), code=code, hint=_hint(code))
 
     def _refuse_too_much(self) -> None:
         feeds = [fetch.feed for fetch in self._fetches]
