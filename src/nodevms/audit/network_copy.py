@@ -15,11 +15,12 @@ import shutil
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from nodevms.audit.contents_needed import ContentsNeeded
+from nodevms.audit.copy_limits import CopyLimits
 from nodevms.audit.feed_ties import first_entry, reflected_length
+from nodevms.audit.kept import Kept
 from nodevms.dat import Fetch
 from nodevms.errors import CouldNotCheckError, NodeVMSError, StorageError
 from nodevms.feed import known_fork, parse_dat_url
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from nodevms.feed import PartialFeed
     from nodevms.vm.entries import Init
 
-FETCH_BYTES_MAX: Final = 64 * 1024**3
 LOOK_SECONDS: Final = 0.25
 GO_ON: Final = "Run the command again to go on where it stopped."
 COMPARING_SECONDS: Final = 0.5
@@ -48,21 +48,6 @@ class CopyListener(Protocol):
         """Hear of (bytes so far, bytes in all) of a feed."""
 
 
-@dataclass(frozen=True, slots=True)
-class CopyLimits:
-    """What a copy may cost.
-
-    Attributes:
-        bytes_max: Bytes of all feeds and their trees.
-        find_seconds: How long it may take to find somebody who has the log.
-        stall_seconds: How long nothing may come.
-    """
-
-    bytes_max: int = FETCH_BYTES_MAX
-    find_seconds: float = 30.0
-    stall_seconds: float = 60.0
-
-
 class NetworkCopy:
     """Copies one backend from the network.
 
@@ -70,7 +55,7 @@ class NetworkCopy:
         network: Has started.
         place: Where it goes.
         log_key: The call log's public key.
-        limits: What it may cost.
+        limits: What it may cost; the usual if None.
         listener: Hears of the progress.
         live: Go on with what is new.
     """
@@ -81,13 +66,13 @@ class NetworkCopy:
         place: CopyPlace,
         log_key: bytes,
         *,
-        limits: CopyLimits = CopyLimits(),
+        limits: CopyLimits | None = None,
         listener: CopyListener,
         live: bool = False,
     ) -> None:
         self._network = network
         self._place = place
-        self._limits = limits
+        self._limits = limits or CopyLimits()
         self._listener = listener
         self._live = live
         self._fetches: list[Fetch] = []
@@ -130,8 +115,8 @@ class NetworkCopy:
             )
         return self.first
 
-    async def complete(self) -> None:
-        """Have everything that the network has at this moment.
+    async def complete(self) -> Kept:
+        """Have everything that the network has at this moment, and return how much it is.
 
         A copy that is not live asks for no more of a feed from the moment at which that is whole: a
         backend that goes on meanwhile would leave it with parts of what came later.
@@ -155,8 +140,18 @@ class NetworkCopy:
         self._settle(self.content)
         if not self._live:
             await self._compare_heads()
+        return await self.keep()
+
+    async def keep(self) -> Kept:
+        """Put on the disk what came, and return what is there whatever happens now.
+
+        Raises:
+            StorageError: It cannot be written.
+        """
+        kept = Kept.of(self.log.feed, None if self.content is None else self.content.feed)
         for fetch in self._fetches:
             await fetch.flush()
+        return kept
 
     async def changed(self, seconds: float) -> None:
         """Return when a feed has grown, and look for that only so often.
