@@ -15,14 +15,15 @@ import shutil
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from nodevms.audit.contents_needed import ContentsNeeded
+from nodevms.audit.copy_limits import CopyLimits
 from nodevms.audit.feed_ties import first_entry, reflected_length
+from nodevms.audit.kept import Kept
 from nodevms.dat import Fetch
 from nodevms.errors import CouldNotCheckError, NodeVMSError, StorageError
-from nodevms.feed import dat_url, known_fork, parse_dat_url
+from nodevms.feed import known_fork, parse_dat_url
 from nodevms.feed.merkle import NODE_BYTES
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from nodevms.feed import PartialFeed
     from nodevms.vm.entries import Init
 
-FETCH_BYTES_MAX: Final = 64 * 1024**3
 LOOK_SECONDS: Final = 0.25
 GO_ON: Final = "Run the command again to go on where it stopped."
 COMPARING_SECONDS: Final = 0.5
@@ -48,21 +48,6 @@ class CopyListener(Protocol):
         """Hear of (bytes so far, bytes in all) of a feed."""
 
 
-@dataclass(frozen=True, slots=True)
-class CopyLimits:
-    """What a copy may cost.
-
-    Attributes:
-        bytes_max: Bytes of all feeds and their trees.
-        find_seconds: How long it may take to find somebody who has the log.
-        stall_seconds: How long nothing may come.
-    """
-
-    bytes_max: int = FETCH_BYTES_MAX
-    find_seconds: float = 30.0
-    stall_seconds: float = 60.0
-
-
 class NetworkCopy:
     """Copies one backend from the network.
 
@@ -70,7 +55,7 @@ class NetworkCopy:
         network: Has started.
         place: Where it goes.
         log_key: The call log's public key.
-        limits: What it may cost.
+        limits: What it may cost; the usual if None.
         listener: Hears of the progress.
         live: Go on with what is new.
     """
@@ -81,13 +66,13 @@ class NetworkCopy:
         place: CopyPlace,
         log_key: bytes,
         *,
-        limits: CopyLimits = CopyLimits(),
+        limits: CopyLimits | None = None,
         listener: CopyListener,
         live: bool = False,
     ) -> None:
         self._network = network
         self._place = place
-        self._limits = limits
+        self._limits = limits or CopyLimits()
         self._listener = listener
         self._live = live
         self._fetches: list[Fetch] = []
@@ -114,7 +99,7 @@ class NetworkCopy:
             await self._until(
                 self.log,
                 lambda: feed.length > 0 and feed.has(0),
-                f"nobody was found who has {dat_url(feed.key)}",
+                self.log.say_absent,
                 code="dat-nobody",
                 seconds=self._limits.find_seconds,
             )
@@ -130,8 +115,8 @@ class NetworkCopy:
             )
         return self.first
 
-    async def complete(self) -> None:
-        """Have everything that the network has at this moment.
+    async def complete(self) -> Kept:
+        """Have everything that the network has at this moment, and return how much it is.
 
         A copy that is not live asks for no more of a feed from the moment at which that is whole: a
         backend that goes on meanwhile would leave it with parts of what came later.
@@ -155,8 +140,18 @@ class NetworkCopy:
         self._settle(self.content)
         if not self._live:
             await self._compare_heads()
+        return await self.keep()
+
+    async def keep(self) -> Kept:
+        """Put on the disk what came, and return what is there whatever happens now.
+
+        Raises:
+            StorageError: It cannot be written.
+        """
+        kept = Kept.of(self.log.feed, None if self.content is None else self.content.feed)
         for fetch in self._fetches:
             await fetch.flush()
+        return kept
 
     async def changed(self, seconds: float) -> None:
         """Return when a feed has grown, and look for that only so often.
@@ -238,7 +233,7 @@ class NetworkCopy:
         await self._until(
             fetch,
             here,
-            f"nothing more came of the {what}",
+            lambda: f"nothing more came of the {what}",
             code="dat-stalled",
             seconds=self._limits.stall_seconds,
         )
@@ -252,7 +247,7 @@ class NetworkCopy:
         self,
         fetch: Fetch,
         condition: Callable[[], bool],
-        complaint: str,
+        complaint: Callable[[], str],
         *,
         code: str,
         seconds: float,
@@ -266,7 +261,7 @@ class NetworkCopy:
             if now != seen:
                 seen, since = now, time.monotonic()
             elif time.monotonic() - since > seconds:
-                raise CouldNotCheckError(complaint, code=code, hint=_hint(code))
+                raise CouldNotCheckError(complaint(), code=code, hint=_hint(code))
 
     def _refuse_too_much(self) -> None:
         feeds = [fetch.feed for fetch in self._fetches]

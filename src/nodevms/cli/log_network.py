@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from nodevms.cli.network_options import NetworkWish, joined
 from nodevms.errors import CouldNotCheckError
-from nodevms.feed import PartialFeed, dat_url
+from nodevms.feed import PartialFeed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,10 +36,9 @@ class NetworkLog:
             CouldNotCheckError: Nobody was found.
             ForkError: The log has two histories.
         """
-        url = dat_url(self._fetch.feed.key)
         await self._until(
             lambda: self._fetch.heard and self._fetch.feed.length > 0,
-            f"nobody was found who has {url}",
+            self._fetch.say_absent,
             code="dat-nobody",
             hint="Is it shared now? Name somebody who has it with --peer HOST:PORT.",
         )
@@ -57,7 +56,7 @@ class NetworkLog:
             self._fetch.want([(first, self._wanted)])
         await self._until(
             lambda: next(feed.missing(numbers.start, numbers.stop), None) is None,
-            "nothing more came of the log",
+            lambda: "nothing more came of the log",
             code="dat-stalled",
             hint="Try again, or name another peer with --peer HOST:PORT.",
         )
@@ -69,7 +68,12 @@ class NetworkLog:
             await self._fetch.news(LOOK_SECONDS)
 
     async def _until(
-        self, condition: Callable[[], bool], complaint: str, *, code: str, hint: str
+        self,
+        condition: Callable[[], bool],
+        complaint: Callable[[], str],
+        *,
+        code: str,
+        hint: str,
     ) -> None:
         seen: object = None
         waited = 0.0
@@ -79,7 +83,7 @@ class NetworkLog:
             waited = waited + LOOK_SECONDS if now == seen else 0.0
             seen = now
             if waited >= self._patience_seconds:
-                raise CouldNotCheckError(complaint, code=code, hint=hint)
+                raise CouldNotCheckError(complaint(), code=code, hint=hint)
 
 
 @asynccontextmanager

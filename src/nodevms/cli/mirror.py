@@ -19,6 +19,7 @@ from nodevms.cli.options import max_download_option
 from nodevms.cli.printable import printable
 
 if TYPE_CHECKING:
+    from nodevms.audit.kept import Kept
     from nodevms.audit.network_copy import NetworkCopy
     from nodevms.feed import ForkError
 
@@ -57,7 +58,7 @@ def command(
     nodevms mirror dat://7081…bbef
     nodevms mirror dat://7081…bbef ./counter-mirror --once
     """  # noqa: D301
-    from nodevms.audit.network_copy import FETCH_BYTES_MAX
+    from nodevms.audit.copy_limits import FETCH_BYTES_MAX
     from nodevms.feed import parse_dat_url
 
     key = parse_dat_url(url)
@@ -97,8 +98,9 @@ class _Mirror:
         self.fork: ForkError | None = None
 
     async def run(self, *, once: bool) -> None:
+        from nodevms.audit.copy_limits import CopyLimits
         from nodevms.audit.copy_place import CopyPlace
-        from nodevms.audit.network_copy import CopyLimits, NetworkCopy
+        from nodevms.audit.network_copy import NetworkCopy
         from nodevms.feed import dat_url
 
         stopping = asyncio.Event()
@@ -142,7 +144,7 @@ class _Mirror:
 
         if copy.log.feed.length:  # of an earlier run: it is served from now on
             await copy.find()
-            self._tell(copy)
+            self._tell(copy, await copy.keep())
         try:
             while True:
                 await self._complete(copy)
@@ -154,18 +156,17 @@ class _Mirror:
             await asyncio.Event().wait()
 
     async def _complete(self, copy: NetworkCopy) -> None:
-        await copy.complete()
-        self._tell(copy)
+        self._tell(copy, await copy.complete())
 
-    def _tell(self, copy: NetworkCopy) -> None:
-        """Say what the mirror has, if that is news."""
-        if copy.first is None or copy.metadata is None or copy.content is None:
+    def _tell(self, copy: NetworkCopy, kept: Kept) -> None:
+        """Say what is on the disk, if that is news."""
+        if copy.first is None:
             return
         facts: dict[str, object] = {
             "title": copy.first.title,
-            "entries": copy.log.feed.length,
+            "entries": kept.entries,
             "filesArchiveUrl": copy.first.filesArchiveUrl,
-            "filesBytes": copy.content.feed.byte_length,
+            "filesBytes": kept.files_bytes,
         }
         if facts == self._said:
             return
@@ -177,10 +178,7 @@ class _Mirror:
             if first:
                 click.echo(f"Title:    {printable(copy.first.title)}")
                 click.echo(f"Files:    {copy.first.filesArchiveUrl}")
-            click.echo(
-                f"Has {copy.log.feed.length:,} entries and "
-                f"{copy.content.feed.byte_length:,} bytes of files."
-            )
+            click.echo(f"Has {kept.entries:,} entries and {kept.files_bytes:,} bytes of files.")
         sys.stdout.flush()
 
     def _say(self, text: str) -> None:

@@ -161,8 +161,9 @@ class Task:
 
     async def _copy(self, log_key: bytes, place: Path, evidence: Path | None) -> int:
         """Copy from the network, and return how many peers had the log."""
+        from nodevms.audit.copy_limits import CopyLimits
         from nodevms.audit.copy_place import CopyPlace
-        from nodevms.audit.network_copy import CopyLimits, NetworkCopy
+        from nodevms.audit.network_copy import NetworkCopy
         from nodevms.feed import dat_url
 
         screen = self.screen

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from nodevms.dat.downloader import Downloader, Progress
 from nodevms.errors import NodeVMSError, StorageError
+from nodevms.feed import dat_url
 from nodevms.feed.fork_files import keep_evidence
 
 if TYPE_CHECKING:
@@ -108,6 +109,13 @@ class Fetch:
     def peers(self) -> int:
         """How many peers are connected that speak of this feed."""
         return len({peer.id for peer in self._network.peers if self.feed.key in peer.keys})
+
+    def say_absent(self) -> str:
+        """Return why nothing of the feed is here, for people."""
+        url = dat_url(self.feed.key)
+        if not self.peers:
+            return f"nobody was found who has {url}"
+        return f"whoever was found has nothing of {url} yet"
 
     def begin(self) -> None:
         """Look for peers and ask them."""

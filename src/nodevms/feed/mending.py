@@ -5,7 +5,8 @@ on the disk. But a power cut can keep a part of the written bits. Then a node ma
 parent seems not to be: the parent is on the disk all the same, and hashing tells. A bit for which
 that fails was damaged by something else; it is cleared, and the block will be fetched again.
 
-Signatures, nodes and data after the head were never flushed. They are cut off.
+Signatures, nodes and data after the head were never flushed. They are cut off, and nodes that stand
+between those of the head but cover more are wiped out: what is left is a feed that ends there.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from nodevms.feed.errors import FeedDamagedError, FeedFalseError
 from nodevms.feed.heads import EMPTY_HEAD, Head
 from nodevms.feed.holes import HoledBitfield
 from nodevms.feed.keys import SIGNATURE_BYTES
-from nodevms.feed.merkle import NODE_BYTES, Node, parent_node
+from nodevms.feed.merkle import NO_NODE, NODE_BYTES, Node, parent_node
 from nodevms.feed.recovery import signed_heads
 from nodevms.feed.sleep import HEADER_BYTES, HEADERS, FeedFiles, SleepFile
 
@@ -46,6 +47,9 @@ def mend(files: FeedFiles, bits: HoledBitfield, file: SleepFile, key: bytes) -> 
     head = _find_head(files, bits, key)
     files.signatures.cut(HEADER_BYTES + SIGNATURE_BYTES * head.length)
     files.tree.cut(HEADER_BYTES + NODE_BYTES * max(0, 2 * head.length - 1))
+    for index in flat_tree.unfinished(head.length):
+        if files.node_bytes(index).strip(b"\x00"):
+            files.tree.write(HEADER_BYTES + NODE_BYTES * index, NO_NODE)
     files.data.cut(head.byte_length)
     for number in range(bits.page_count):
         page = bits.page(number)

@@ -24,6 +24,7 @@ from nodevms.feed import (
     NoBlockError,
     Node,
     PartialFeed,
+    audit_feed,
     flat_tree,
 )
 from nodevms.feed.files import OSFile
@@ -498,6 +499,22 @@ def test_damage_that_no_crash_explains(tmp_path: Path) -> None:
     with pytest.raises(StorageError) as caught:
         PartialFeed.create(tmp_path, "", PAIR.public)
     assert caught.value.code == "feed-exists"
+
+
+@pytest.mark.parametrize("ours", [1, 3, 39, 55])
+def test_what_was_not_flushed_leaves_a_feed_that_ends_where_it_was(
+    ours: int, tmp_path: Path
+) -> None:
+    feed = source(blocks_of(70), [ours])
+    with PartialFeed.create(tmp_path, "", PAIR.public) as partial:
+        for index in range(ours):
+            fetch(partial, source(blocks_of(ours)), index)
+        partial.flush()
+        for index in range(ours, 70):
+            fetch(partial, feed, index)
+    PartialFeed.open(tmp_path, "", PAIR.public).close()
+    head = audit_feed(tmp_path, "", PAIR.public)  # with nothing in any place that was not signed
+    assert head.length == ours
 
 
 def test_growth_is_told_when_it_is_on_the_disk() -> None:

@@ -67,11 +67,13 @@ class Need:
         files: Files that are not in place.
         disk_bytes: The bytes of these files.
         download_bytes: The bytes of their contents, each content once.
+        here_bytes: How many of these came before, when this version or another was interrupted.
     """
 
     files: int
     disk_bytes: int
     download_bytes: int
+    here_bytes: int
 
 
 class Checkout:
@@ -98,6 +100,7 @@ class Checkout:
         self._check = check
         self._result = Result(0)
         self._begun: dict[str, Range] = {}
+        self._here: dict[Range, int] = {}
         self._placement = Placement(
             place.ledger,
             place.folder,
@@ -160,6 +163,12 @@ class Checkout:
             check=self._check,
         ).run(self._begun)
         self._begun = {}
+        there = self._place.parts.names()
+        self._here = {
+            place: self._bytes_here(place)
+            for place in self._ledger.needed_ranges()
+            if str(place.block) in there
+        }
         # Before a part is begun: after a crash no bit may be older than the part that it is about.
         self._content.flush()
         return self.need()
@@ -169,7 +178,12 @@ class Checkout:
         found = self._ledger.rows("SELECT count(*), sum(size) FROM wanted WHERE needed = 1")
         files, disk_bytes = found[0]
         once = f"SELECT DISTINCT {RANGE_COLUMNS} FROM wanted WHERE needed = 1"  # noqa: S608
-        return Need(files, disk_bytes or 0, self._ledger.number(f"SELECT sum(size) FROM ({once})"))  # noqa: S608
+        return Need(
+            files,
+            disk_bytes or 0,
+            self._ledger.number(f"SELECT sum(size) FROM ({once})"),  # noqa: S608
+            sum(self._here.values()),
+        )
 
     def totals(self) -> tuple[int, int]:
         """Return how many files the version has here, and their bytes."""
@@ -189,7 +203,7 @@ class Checkout:
         A content that is not where the drive says is false: its files are skipped.
         """
         for place in ranges:
-            self._result.downloaded += place.size
+            self._result.downloaded += place.size - self._here.pop(place, 0)
         self._finish(ranges)
 
     def may_be_true(self, place: Range) -> bool:
@@ -215,6 +229,7 @@ class Checkout:
             false: The drive contradicts itself there.
         """
         drop_range(self._ledger, place, reason, false=false)
+        self._here.pop(place, None)
         self._place.parts.remove(str(place.block))
         self._content.forget(place.block, place.end)
 
@@ -258,6 +273,13 @@ class Checkout:
         while missing and missing[-1][1] == end:
             end = missing.pop()[0]
         return end - 1
+
+    def _bytes_here(self, place: Range) -> int:
+        size, at = 0, place.block
+        for start, end in (*self._content.missing(place.block, place.end), (place.end, place.end)):
+            size += sum(self._content.node(2 * index).size for index in range(at, start))
+            at = end
+        return min(size, place.size)
 
     def _put_aside(self, before: Names, after: Names) -> None:
         self._result.kept["/".join(before)] = "/".join(after)

@@ -188,11 +188,12 @@ class Cloning:
         await self._thread(metadata.flush)
 
     def _check_room(self, need: Need) -> None:
-        self._limits.refuse_bytes(max(need.disk_bytes, need.download_bytes))
+        written = need.disk_bytes - need.here_bytes
+        self._limits.refuse_bytes(max(written, need.download_bytes - need.here_bytes))
         free = self._place.free_bytes()
-        if need.disk_bytes > free:
+        if written > free:
             raise CouldNotCheckError(
-                f"The files take {need.disk_bytes:,} bytes more; "
+                f"The files take {written:,} bytes more; "
                 f"{self._place.folder.path} has {free:,} free.",
                 code="disk-full",
                 hint="Choose a folder on a larger disk.",
