@@ -22,7 +22,8 @@ def serve(network: Network, directory: Path, *options: str) -> Program:
 
 
 def keys(host: Program) -> tuple[str, str]:
-    """Wait until a backend is served; return its files' key and its log's."""
+    """Wait until a backend is served and shared; return its files' key and its log's."""
+    host.wait_for("sharing with the Dat network on port")
     found = host.wait_for(rf"Files: +{DAT}\nCall log: {DAT}")
     return found.group(1), found.group(2)
 
