@@ -102,10 +102,13 @@ def test_a_clone_that_is_interrupted_goes_on_where_it_was(drive: Drive, tmp_path
 def test_a_clone_that_nobody_goes_on_with_ends_in_time(drive: Drive, tmp_path: Path) -> None:
     """A peer that was found and then sends nothing more, and one that was never found."""
     nobody = "dat://" + "ab" * 32
-    with CountedLine(drive.port, hold_after=FIRST_BYTES) as line:
+    with (
+        CountedLine(drive.port, hold_after=FIRST_BYTES) as one,
+        CountedLine(drive.port, hold_after=FIRST_BYTES) as two,
+    ):
         running = [
-            (drive.clone(tmp_path / "1", "--timeout", "2", port=line.port), "dat-stalled"),
-            (drive.clone(tmp_path / "2", "--max-time", "4", port=line.port), "time"),
+            (drive.clone(tmp_path / "1", "--timeout", "5", port=one.port), "dat-stalled"),
+            (drive.clone(tmp_path / "2", "--max-time", "5", port=two.port), "time"),
             (drive.clone(tmp_path / "3", "--timeout", "2", url=nobody), "dat-nobody"),
         ]
         for program, reason in running:

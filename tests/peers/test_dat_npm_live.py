@@ -23,8 +23,8 @@ def serve(network: Network, directory: Path, *options: str) -> Program:
 
 def keys(host: Program) -> tuple[str, str]:
     """Wait until a backend is served and shared; return its files' key and its log's."""
-    host.wait_for("sharing with the Dat network on port")
     found = host.wait_for(rf"Files: +{DAT}\nCall log: {DAT}")
+    host.wait_until("network", lambda: "sharing with the Dat network" in host.errors())
     return found.group(1), found.group(2)
 
 

@@ -55,6 +55,9 @@ class Sharing:
         except (OSError, NodeVMSError) as error:
             _LOG.warning("the Dat network cannot be joined: %s", error)
             return
+        except Exception:  # whatever it is, the backend is closed in order in the end
+            _LOG.exception("the Dat network cannot be joined")
+            return
         _LOG.info("sharing with the Dat network on port %d", thread.swarm.swarm.port)
         with self._lock:
             self._thread, self._shown = thread, Shown(thread)

@@ -43,6 +43,8 @@ FIRST_SECONDS = (2.0, 5.0, 15.0, 60.0)
 """The first waits, for a DHT that has only just been joined, or a feed that was just announced."""
 
 _INFOHASH_BYTES = 20
+_EVERYWHERE, _LOOPBACK = "0.0.0.0:0", "127.0.0.1:0"
+"""For libtorrent, loopback is no part of everywhere."""
 
 _log = logging.getLogger(__name__)
 
@@ -54,8 +56,8 @@ class MainlineDht:
         found: Called for each peer that a node of the DHT names, again for each answer.
         bootstrap: Nodes that are asked first; those of a network of one's own, or the public ones.
         interfaces: Where to listen, as libtorrent writes it: ``address:port``, several separated by
-            commas, port 0 for any free one. By default on all addresses, or on loopback alone if
-            all nodes are there, which libtorrent leaves out of "all".
+            commas, port 0 for any free one. By default at every address, that of loopback only
+            where a bootstrap node is there: it would lead nobody else to us.
     """
 
     def __init__(
@@ -67,8 +69,9 @@ class MainlineDht:
     ) -> None:
         self._found = found
         self._bootstrap = tuple(bootstrap)
-        near = all(node.is_loopback() for node in self._bootstrap)
-        self._listen = interfaces or ("127.0.0.1:0" if near else "0.0.0.0:0")
+        on_loopback = any(each.is_loopback() for each in bootstrap)
+        everywhere = f"{_EVERYWHERE},{_LOOPBACK}" if on_loopback else _EVERYWHERE
+        self._listen = interfaces or everywhere
         self._session: libtorrent.session | None = None
         self._announced: dict[bytes, int] = {}
         self._wanted: dict[bytes, bytes] = {}

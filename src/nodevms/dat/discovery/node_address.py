@@ -42,7 +42,7 @@ class NodeAddress:
             return self.host == "localhost"
 
     def is_loopback(self) -> bool:
-        """Tell whether this is an address of this computer alone."""
+        """Tell whether this is an address of this computer that no other reaches."""
         try:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
