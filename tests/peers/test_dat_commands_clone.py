@@ -102,10 +102,13 @@ def test_a_clone_that_is_interrupted_goes_on_where_it_was(drive: Drive, tmp_path
 def test_a_clone_that_nobody_goes_on_with_ends_in_time(drive: Drive, tmp_path: Path) -> None:
     """A peer that was found and then sends nothing more, and one that was never found."""
     nobody = "dat://" + "ab" * 32
-    with CountedLine(drive.port, hold_after=FIRST_BYTES) as line:
+    with (
+        CountedLine(drive.port, hold_after=FIRST_BYTES) as one,
+        CountedLine(drive.port, hold_after=FIRST_BYTES) as two,
+    ):
         running = [
-            (drive.clone(tmp_path / "1", "--timeout", "2", port=line.port), "dat-stalled"),
-            (drive.clone(tmp_path / "2", "--max-time", "4", port=line.port), "time"),
+            (drive.clone(tmp_path / "1", "--timeout", "5", port=one.port), "dat-stalled"),
+            (drive.clone(tmp_path / "2", "--max-time", "5", port=two.port), "time"),
             (drive.clone(tmp_path / "3", "--timeout", "2", url=nobody), "dat-nobody"),
         ]
         for program, reason in running:
@@ -162,8 +165,12 @@ def test_a_backend_s_files_are_followed_and_had_as_they_were(
     host = network.nodevms("exec", str(tmp_path / "backend.js"), "--dir", str(tmp_path / "backend"))
     url = host.wait_for(r"Files: +(dat://\w{64})\n").group(1)
 
-    def call(*arguments: str) -> None:
-        network.nodevms("call", "localhost:5555", *arguments).wait()
+    caller = network.python(str(Path(__file__).with_name("backend_calls.py")), "localhost:5555")
+
+    def call(method: str, *arguments: str) -> None:
+        answered = len(caller.documents())
+        caller.tell({"call": method, "args": arguments})
+        caller.wait_until("an answer", lambda: len(caller.documents()) > answered)
 
     call("fill")
     target, live_versions = tmp_path / "live", []
@@ -197,21 +204,28 @@ def test_a_backend_s_files_are_followed_and_had_as_they_were(
     # Each as it was at any of its versions; what came at once can be had at its end alone.
     then, now = tmp_path / "then", tmp_path / "now"
     filled_version = str(live_versions[0])
-    network.nodevms("clone", f"{url}+{filled_version}", str(then)).wait()
-    assert contents(then) == filled
-    network.nodevms("clone", url, str(now), "--version", str(live_versions[1])).wait()
-    assert contents(now) == {**filled, "sub/2": b"changed"}
-    network.nodevms("clone", url, str(now), "--version", filled_version).wait()
-    assert contents(now) == filled
-    running = [
-        ("2", 2, "lies inside a publication"),
-        (str(live_versions[-1] + 1), 3, "has version"),
+    clones = [
+        network.nodevms("clone", f"{url}+{filled_version}", str(then)),
+        network.nodevms("clone", url, str(now), "--version", str(live_versions[1])),
     ]
-    for version, code, reason in running:
-        program = network.nodevms("clone", url, str(now), "--version", version, "--timeout", "1")
-        program.wait(exit_code=code)
-        assert reason in program.errors()
-        assert contents(now) == filled
+    for clone in clones:
+        clone.wait()
+    assert contents(then) == filled
+    assert contents(now) == {**filled, "sub/2": b"changed"}
+    refused = [
+        (now, filled_version, 0, ""),
+        (then, "2", 2, "lies inside a publication"),
+        (tmp_path / "new", str(live_versions[-1] + 1), 3, "has version"),
+    ]
+    running = [
+        network.nodevms("clone", url, str(place), "--version", version, "--timeout", "2")
+        for place, version, _, _ in refused
+    ]
+    for clone, (_, _, code, reason) in zip(running, refused, strict=True):
+        clone.wait(exit_code=code)
+        assert reason in clone.errors()
+    assert contents(now) == contents(then) == filled
+    assert contents(tmp_path / "new") == {}
 
 
 def test_a_folder_with_other_things_is_left_alone(drive: Drive, tmp_path: Path) -> None:

@@ -79,6 +79,7 @@ class CloneTask:
         if seconds_max is None and not live:
             seconds_max = DAY_SECONDS
         key = parse_dat_url(url)
+        network.require()
         place = directory or Path(key.hex())
         return cls(key, place, version, live, seconds_max, bytes_max, network, patience_seconds)
 

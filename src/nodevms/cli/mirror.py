@@ -62,6 +62,7 @@ def command(
     from nodevms.feed import parse_dat_url
 
     key = parse_dat_url(url)
+    network.require()
     place = directory or Path(key.hex()[:32])
     with HostLog(_STANDARD_ERROR) as log:
         log.setFormatter(TextLines())

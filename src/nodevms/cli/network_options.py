@@ -58,6 +58,19 @@ class NetworkWish:
             for text in self.bootstrap:
                 NodeAddress.parse(text)
 
+    def require(self) -> None:
+        """Check that there is a way to find a peer, and what else can be checked.
+
+        Raises:
+            UsageError: There is none, or as :meth:`check`.
+        """
+        if not self.is_any:
+            raise UsageError(
+                "there is no way to find a peer",
+                hint="Name one with --peer HOST:PORT, or leave out --no-swarm.",
+            )
+        self.check()
+
     def network(self, port: int = 0) -> Network:
         """Return the network, not started.
 
@@ -65,16 +78,11 @@ class NetworkWish:
             port: To listen on, if it is free; any free one if not.
 
         Raises:
-            UsageError: There is no way to find a peer, or the address of a node of the DHT is
-                none.
+            UsageError: As :meth:`require`.
         """
         from nodevms.dat import Network, Swarm
 
-        if not self.is_any:
-            raise UsageError(
-                "there is no way to find a peer",
-                hint="Name one with --peer HOST:PORT, or leave out --no-swarm.",
-            )
+        self.require()
         network = Network(Swarm(host=ANYWHERE, port=port), list(self._ways()))
         for address in self.peers:
             network.always_ask(address)

@@ -107,6 +107,7 @@ class Task:
     def _of_network(self, log_key: bytes, directory: Path | None) -> tuple[Report, Source]:
         from nodevms.audit import default_state_folder
 
+        self.network.require()
         evidence = None if directory else default_state_folder() / "evidence"
         with nullcontext(str(directory)) if directory else tempfile.TemporaryDirectory() as place:
             copied = self._copy(log_key, Path(place), evidence)

@@ -71,6 +71,12 @@ class Shared:
         """The feed's public key."""
         return self.feed.key
 
+    def let_go(self) -> None:
+        """Listen to the feed's growth no more."""
+        if self.forget is not None:
+            self.forget()
+            self.forget = None
+
 
 class SharedFeeds:
     """All feeds of a swarm."""

@@ -116,7 +116,7 @@ class Swarm:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._ticking
         for shared in self._feeds:
-            self._forget(shared)
+            shared.let_go()
         links = tuple(self._links)
         for link in links:
             link.close()
@@ -154,15 +154,21 @@ class Swarm:
                 link.open(shared)
 
     def unshare(self, key: bytes) -> None:
-        """Share and download a feed no longer."""
+        """Share and download a feed no longer, and end the connections with those who read it.
+
+        The wire has no words for it: they would wait for ever, also when it is shared again.
+        """
         shared = self._feeds.remove(key)
         if shared is None:
             return
-        self._forget(shared)
+        shared.let_go()
         if self._targets is not None:
             self._targets.forget(key)
+        name = discovery_key(key)
         for link in self._links:
-            link.session.close(discovery_key(key))
+            link.session.close(name)
+            if link.session.connection.remote_opened(name):
+                link.close()
 
     def download(self, key: bytes, download: Download) -> None:
         """Ask every peer that has a shared feed open for what is wanted of it.
@@ -192,8 +198,7 @@ class Swarm:
         if shared is not None and shared.download is not None:
             shared.download = None
             for link in self._links:
-                exchange = link.session.exchanges.get(discovery_key(key))
-                if exchange is not None:
+                if (exchange := link.session.exchanges.get(discovery_key(key))) is not None:
                     exchange.end_download()
 
     def connect(self, host: str, port: int, key: bytes) -> None:
@@ -244,8 +249,7 @@ class Swarm:
             lambda: self._link(incoming=False), address.host, address.port
         )
         for key in keys:
-            shared = self._feeds.by_key(key)
-            if shared is not None:
+            if (shared := self._feeds.by_key(key)) is not None:
                 link.open(shared)
         return link
 
@@ -275,11 +279,6 @@ class Swarm:
             self.end_download(shared.key)
             if self.on_fork is not None:
                 self.on_fork(shared.key, link.error)
-
-    def _forget(self, shared: Shared) -> None:
-        if shared.forget is not None:
-            shared.forget()
-            shared.forget = None
 
     def _grew(self, name: bytes) -> None:
         """A feed grew; on any thread."""
