@@ -23,7 +23,7 @@ from nodevms.feed import PartialFeed
 SCRIPT = str(Path(__file__).with_name("crash_backend.js"))
 CALLS = str(Path(__file__).parents[1] / "peers" / "backend_calls.py")
 FEEDS = ("call-log.data", "call-log.tree", "files/metadata/data", "files/content/data")
-KILLS = 5
+KILLS = 4
 ROUND = 600
 PAUSE_S = 0.02
 UNLIMITED = resource.RLIM_INFINITY
