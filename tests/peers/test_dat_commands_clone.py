@@ -116,8 +116,6 @@ def test_a_clone_that_nobody_goes_on_with_ends_in_time(drive: Drive, tmp_path: P
             assert program.documents()[-1]["code"] == reason
             assert program.documents()[-1]["verdict"] == "could-not"
             assert "Traceback" not in program.errors()
-    drive.cloned(tmp_path / "1")  # what it had is no obstacle
-    assert contents(tmp_path / "1") == contents(drive.source)
 
 
 def test_what_dat_13_and_dat_14_share_is_cloned_as_it_is(network: Network, tmp_path: Path) -> None:
