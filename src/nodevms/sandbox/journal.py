@@ -14,12 +14,12 @@ from typing import Final
 
 from nodevms.sandbox.engine import Engine
 from nodevms.sandbox.host import Meter
+from nodevms.sandbox.image import Image
 from nodevms.sandbox.instance import (
     ANSWER_BYTES,
     RECORDED_BYTES_MAX,
     Ended,
     EngineFaultError,
-    Image,
     Instance,
 )
 from nodevms.sandbox.limits import Limits

@@ -13,7 +13,8 @@ from typing import Final
 
 from nodevms.sandbox.engine import Engine
 from nodevms.sandbox.host import Host
-from nodevms.sandbox.instance import Ended, Image, Instance
+from nodevms.sandbox.image import Image, SparseImage
+from nodevms.sandbox.instance import Ended, Instance
 from nodevms.sandbox.journal import Point, run_again
 from nodevms.sandbox.limits import Limits
 from nodevms.sandbox.outcome import Outcome
@@ -53,7 +54,8 @@ class Replica:
         self._limits = limits
         self._judge = judge
         self._at: Point | None = None
-        self._image: Image | None = None
+        self._image: SparseImage | None = None
+        self._new: Final = Instance(engine, limits).image()
 
     def fork(self, point: Point) -> Fork:
         """Return a copy of the sandbox as it was at a point.
@@ -65,12 +67,13 @@ class Replica:
         self._image, self._at = self._image_of(point), point
         return Fork(Instance(self._engine, self._limits, self._image), self._judge)
 
-    def _image_of(self, point: Point) -> Image | None:
-        begin, image = 0, point.image
-        if self._at is not None and point.follows(self._at):
+    def _image_of(self, point: Point) -> SparseImage:
+        begin: int = 0
+        image: Image | SparseImage | None = point.image
+        if self._at is not None and self._image is not None and point.follows(self._at):
+            if point.count == self._at.count:
+                return self._image
             begin, image = self._at.count, self._image
-        if begin == point.count:
-            return image
         instance = Instance(self._engine, self._limits, image)
         run_again(instance, point.entries[begin : point.count])
-        return instance.image()
+        return instance.sparse_image(self._new)
