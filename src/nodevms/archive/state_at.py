@@ -1,8 +1,8 @@
 """The files as they were at one filesVersion, while the state goes on.
 
-What was changed since is looked up as it was then, and everything else is what the state has now. So
-a reader costs what a caller of that time would have cost, and a little for each change since: it does
-not meet the names that a folder had before, as `StateReader.children_at` does.
+What was changed since is looked up as it was then, and everything else is what the state has now.
+So a reader costs what a caller of that time would have cost, and a little for each change since:
+it does not meet the names that a folder had before, as `StateReader.children_at` does.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _CHANGES_A_LOOK: Final = 100
 
 
 class CallState(Protocol):
-    """The state that a call begins with: `State` itself, or `StateAt` for one that changes nothing."""
+    """The state that a call begins with: `State`, or `StateAt` for one that changes nothing."""
 
     @property
     def version(self) -> int:
@@ -106,7 +106,7 @@ class StateAt:
                     return merged_page(upper, self._state.children_page(folder, after))
 
     def _look(self) -> bool:
-        """Look up some of what was changed since; tell whether it is all. The state stands still."""
+        """Look up some of what was changed since, while nothing changes; tell if that is all."""
         if self._state.version == self._seen:
             return True
         items = self._state.history(start=self._seen + 1, limit=_CHANGES_A_LOOK)

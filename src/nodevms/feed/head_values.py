@@ -1,7 +1,7 @@
 """Heads and nodes as values of JSON: the one form that evidence and saved answers have.
 
-The form is described in docs/spec-fork.md. What is read may come from an enemy: everything about it is
-checked but what it means.
+The form is described in docs/spec-fork.md. What is read may come from an enemy: everything about
+it is checked but what it means.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Copies of a guest's state between two entries: all of its memory, or what differs from a new guest's."""
+"""Copies of a guest's state between two entries: all of its memory, or what is its own of it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ class SparseImage:
     """As :class:`Image`, but of the memory only what differs from a new guest's.
 
     To have one costs a comparison of all memory. A guest that is made from it is made sooner: to
-    touch a page for the first time costs more than to copy it, and a small script has few of its own.
+    touch a page for the first time costs more than to copy it, and a small script has few of its
+    own.
 
     Attributes:
         stack_pointer: Where the C stack begins.
@@ -67,7 +68,7 @@ def differences(memory: int, start: int, size: int, new: Image) -> list[tuple[in
         size: Its bytes.
         new: The image of a new guest, whose memory was zeros beyond its end.
     """
-    kept = ctypes.cast(new.memory, ctypes.c_void_p).value or 0
+    kept = ctypes.cast(ctypes.c_char_p(new.memory), ctypes.c_void_p).value or 0
     found: list[tuple[int, bytes]] = []
     for page in range(start, size, PAGE_BYTES):
         length = min(PAGE_BYTES, size - page)

@@ -1,9 +1,9 @@
 """Copies of a sandbox at points where it was: for calls that leave nothing behind.
 
-The copies are made beside the sandbox and without it: from its last snapshot and what ran since, with
-the answers that its host gave. The journal's bounds are the bounds of what that costs. Where the
-replica is already, a copy costs a new instance and the memory to be copied; where the sandbox went
-on since, only what it ran since then is run again.
+The copies are made beside the sandbox and without it: from its last snapshot and what ran since,
+with the answers that its host gave. The journal's bounds are the bounds of what that costs. Where
+the replica is already, a copy costs a new instance and the pages that are its own; where the
+sandbox went on since, only what it ran since then is run again.
 """
 
 from __future__ import annotations
@@ -47,9 +47,7 @@ class Replica:
     The thread must have a stack for the engine.
     """
 
-    def __init__(
-        self, engine: Engine, limits: Limits, judge: Callable[[Ended], Outcome]
-    ) -> None:
+    def __init__(self, engine: Engine, limits: Limits, judge: Callable[[Ended], Outcome]) -> None:
         self._engine = engine
         self._limits = limits
         self._judge = judge

@@ -25,8 +25,8 @@ class Console:
 
     Once it has printed too much, everything is dropped until a second's worth may be printed
     again, and then a line says how much was dropped. Control characters are shown as escapes, so
-    that a script cannot write to the operator's terminal. Each record of a logged call has its entry
-    as ``seq``.
+    that a script cannot write to the operator's terminal. Each record of a logged call has its
+    entry as ``seq``.
     """
 
     def __init__(self, logger: logging.Logger, now: Callable[[], float]) -> None:

@@ -13,7 +13,9 @@ from nodevms.vm.requests import Answer, Method
 
 
 class CallError(NodeVMSError):
-    """The script threw, or the call was stopped by a limit. Unless it was read-only, it is in the log.
+    """The script threw, or the call was stopped by a limit.
+
+    The call is in the log, unless it was read-only.
 
     Attributes:
         err: The JSON text of the error, as the log has it.

@@ -98,9 +98,7 @@ def run_read_only(
         StorageError: The files could not be read.
     """
     environment = Environment(files.at(point), seeds, console, None)
-    outcome = fork.call(
-        method, arguments, caller=caller, time_ms=point.time_ms, host=environment
-    )
+    outcome = fork.call(method, arguments, caller=caller, time_ms=point.time_ms, host=environment)
     if not outcome.undone and (limit := beyond_depth(outcome)) is not None:
         outcome = stopped(*limit, outcome.gas)
     return ReadOnlyRun(outcome, environment.seed)

@@ -3,8 +3,8 @@
 Each batch of logged calls is sealed on the engine's thread, between two calls: that takes a few
 references and, if going there would be dear, the snapshot that the next call would have taken.
 When the batch is on disk and before its callers are answered, the point becomes the newest. So
-whoever has an answer finds what it did in every read-only call after it, and no read-only call shows
-what is not signed. A logged call that runs meanwhile, for however long, is not waited for.
+whoever has an answer finds what it did in every read-only call after it, and no read-only call
+shows what is not signed. A logged call that runs meanwhile, for however long, is not waited for.
 """
 
 from __future__ import annotations
@@ -81,9 +81,7 @@ class ReadOnlyCalls:
         """
         try:
             guest, state = self._execution.point(), self._state
-            self._sealed = ReadPoint(
-                guest, length, epoch, time_ms, state.version, state.root.hex()
-            )
+            self._sealed = ReadPoint(guest, length, epoch, time_ms, state.version, state.root.hex())
         except Exception:  # such as no memory for a snapshot: logged calls go on all the same
             _LOG.exception("read-only calls stop until the next batch of calls")
             self._sealed = None

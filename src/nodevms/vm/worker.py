@@ -30,8 +30,8 @@ Executed = TypeVar("Executed")
 class Worker(Generic[Executed]):
     """Runs requests one at a time and hands what they did over in batches.
 
-    The callbacks run on threads of their own: ``execute`` and ``seal`` on the engine's, ``commit`` on
-    the disk's. ``seal`` gets each batch that is complete, before the next call runs, and raises
+    The callbacks run on threads of their own: ``execute`` and ``seal`` on the engine's, ``commit``
+    on the disk's. ``seal`` gets each batch that is complete, before the next call runs, and raises
     nothing. ``commit`` answers the callers; it returns False when the backend cannot go on, and
     everything that was not yet run or committed goes to ``abandon``, the batch included if it
     raises what nobody foresaw.
