@@ -90,7 +90,7 @@ def command(
     nodevms call localhost:5555 addPhoto cat.png iVBORw== base64
     base64 -w0 cat.png | nodevms call localhost:5555 addPhoto cat.png - base64
     nodevms call localhost:5555 increment --json
-    nodevms call localhost:5555 count --save count.json
+    nodevms call localhost:5555 size --save size.json
     """  # noqa: D301
     from nodevms.rpc import RemoteError
 

@@ -71,7 +71,7 @@ def command(
     nodevms verify ./counter
     nodevms verify localhost:5555 --log dat://7081…bbef
     nodevms verify dat://7081…bbef
-    nodevms verify ./counter --answer count.json
+    nodevms verify ./guestbook --answer size.json
     """  # noqa: D301
     from nodevms.cli.saved_answers import read_answers
     from nodevms.cli.verify_report import fail, succeed
