@@ -11,7 +11,12 @@ from typing import Final
 import click
 
 from nodevms.cli.host_log import HostLog, JsonLines, TextLines
-from nodevms.cli.network_options import NetworkWish, dht_options, swarm_port_option
+from nodevms.cli.network_options import (
+    NetworkWish,
+    bootstrap_option,
+    refuse_bootstrap_alone,
+    swarm_port_option,
+)
 from nodevms.cli.serving import Serving, serve
 from nodevms.vm.limits import parse_limits
 from nodevms.vm.running import QUEUE_MAX
@@ -73,8 +78,8 @@ _STANDARD_ERROR: Final = 2
     help="Share log and files with the Dat network of this computer and of the local network.",
 )
 @swarm_port_option
-@dht_options[0]
-@dht_options[1]
+@click.option("--dht", is_flag=True, help="Announce them in the BitTorrent DHT, too.")
+@bootstrap_option
 @click.option(
     "--log-level",
     default="info",
@@ -123,6 +128,11 @@ def command(
     nodevms exec ./secure-counter.js --debug
     nodevms exec ./counter.js --host 0.0.0.0 --allow-origin https://example.org
     """  # noqa: D301
+    refuse_bootstrap_alone(bootstrap, dht=dht)
+    if dht and not swarm:
+        raise click.UsageError(
+            "--dht shares log and files, and --no-swarm (or NODEVMS_SWARM=no) shares nothing."
+        )
     settings = Serving(
         script=read_script(script),
         directory=(directory or Path(script.stem)).absolute(),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from nodevms.cli.dat_urls import CALL_LOG, dat_key
 from nodevms.cli.network_options import NetworkWish, network_options
 from nodevms.cli.options import timeout_option
 from nodevms.cli.target import Target, directory_of, taken_for_an_address
@@ -91,9 +92,8 @@ def _source(
 
     if target.startswith("dat:"):
         from nodevms.cli.log_network import network_log
-        from nodevms.feed import parse_dat_url
 
-        return network_log(parse_dat_url(target), network, timeout, live=follow)
+        return network_log(dat_key(target, CALL_LOG, "log"), network, timeout, live=follow)
     directory = directory_of(target)
     return served_log(target) if directory is None else directory_log(directory)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from nodevms.cli.dat_urls import CALL_LOG, dat_key
 from nodevms.cli.error_report import report_error
 from nodevms.cli.host_log import HostLog, TextLines
 from nodevms.cli.network_options import NetworkWish, joined, network_options, swarm_port_option
@@ -28,6 +29,7 @@ SAID_SECONDS: Final = 1.0
 LAST_SECONDS: Final = 2.0
 """How long a mirror that stops waits for the last blocks of what it knows to be signed."""
 _STANDARD_ERROR: Final = 2
+_LOG: Final = logging.getLogger("nodevms.dat")
 
 
 @click.command(short_help="Keep a copy of a backend, and serve it on.")
@@ -51,19 +53,18 @@ def command(
 
     LOGKEY is the call log's. Whoever looks for the backend's log or files in the Dat network finds
     the mirror, also when the backend itself is gone. Every block is proved before it is stored;
-    `nodevms verify DIR` replays what is there. By default DIR is the first half of the key. Stop
-    with Ctrl+C; the next run goes on where this one stopped.
+    `nodevms verify DIR` replays what is there. By default DIR is the key, in the current
+    folder. Stop with Ctrl+C; the next run goes on where this one stopped.
 
     \b
     nodevms mirror dat://7081…bbef
     nodevms mirror dat://7081…bbef ./counter-mirror --once
     """  # noqa: D301
     from nodevms.audit.copy_limits import FETCH_BYTES_MAX
-    from nodevms.feed import parse_dat_url
 
-    key = parse_dat_url(url)
+    key = dat_key(url, CALL_LOG, "mirror")
     network.require()
-    place = directory or Path(key.hex()[:32])
+    place = directory or Path(key.hex())
     with HostLog(_STANDARD_ERROR) as log:
         log.setFormatter(TextLines())
         logging.getLogger("nodevms").setLevel("INFO")
@@ -111,6 +112,7 @@ class _Mirror:
         limits = CopyLimits(bytes_max=self._bytes_max, **patience)
         with CopyPlace(self._directory, self._key) as place:
             async with joined(self._network, self._port) as network:
+                _LOG.info("sharing with the Dat network on port %d", network.swarm.port)
                 self._say(f"Mirroring {dat_url(self._key)}")
                 self._say(f"Mirror directory {self._directory.absolute()}\n")
                 copy = NetworkCopy(
@@ -179,7 +181,9 @@ class _Mirror:
             if first:
                 click.echo(f"Title:    {printable(copy.first.title)}")
                 click.echo(f"Files:    {copy.first.filesArchiveUrl}")
-            click.echo(f"Has {kept.entries:,} entries and {kept.files_bytes:,} bytes of files.")
+            entries = "entry" if kept.entries == 1 else "entries"
+            size = "byte" if kept.files_bytes == 1 else "bytes"
+            click.echo(f"Has {kept.entries:,} {entries} and {kept.files_bytes:,} {size} of files.")
         sys.stdout.flush()
 
     def _say(self, text: str) -> None:

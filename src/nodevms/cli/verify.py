@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from nodevms.cli.dat_urls import CALL_LOG, DRIVE, dat_key
 from nodevms.cli.network_options import NetworkWish, network_options
 from nodevms.cli.options import max_download_option, max_time_option
 from nodevms.cli.standard_output import read_or_not
@@ -103,11 +104,10 @@ def _task(
 ) -> Task:
     from nodevms.audit import SECONDS_MAX, Deadline, Expectations
     from nodevms.audit.fetch import FETCH_BYTES_MAX
-    from nodevms.feed import parse_dat_url
 
     expectations = Expectations(
-        log_key=None if log is None else parse_dat_url(log),
-        files_key=None if files is None else parse_dat_url(files),
+        log_key=None if log is None else dat_key(log, CALL_LOG, "verify --log"),
+        files_key=None if files is None else dat_key(files, DRIVE, "verify --files"),
         allow_older=allow_older,
     )
     deadline = Deadline(seconds_max or SECONDS_MAX, time.monotonic)
