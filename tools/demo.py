@@ -34,14 +34,12 @@ class Served:
     """A server that runs.
 
     Attributes:
-        program: It.
         address: Where it can be called.
         files: The ``dat://`` URL of its files.
         log: That of its call log.
         port: Where it is in the Dat network; empty if it is not.
     """
 
-    program: subprocess.Popen[str]
     address: str
     files: str
     log: str
@@ -96,15 +94,12 @@ def serve() -> Iterator[Served]:
     with subprocess.Popen(
         command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as program:
-        patience = threading.Timer(PATIENCE_S, program.kill)
-        patience.start()
         try:
-            yield Served(program, *said(program))
+            yield Served(*said(program))
             program.terminate()
-            if program.wait() != 0:
+            if program.wait(PATIENCE_S) != 0:
                 raise SystemExit("The server did not stop cleanly.")
         finally:
-            patience.cancel()
             program.kill()
 
 
@@ -112,14 +107,18 @@ def said(program: subprocess.Popen[str]) -> tuple[str, str, str, str]:
     """Show what the server says until it serves; return address, files, log and Dat port."""
     found = dict.fromkeys(("Serving at", "Files:", "Call log:", "nodevms.dat:"), "")
     last = "nodevms.dat:" if swarm_wanted() else "Call log:"
+    patience = threading.Timer(PATIENCE_S, program.kill)
+    patience.start()
     for line in program.stdout or ():
         print(f"  {line}".rstrip())
         for beginning in found:
             if line.startswith(beginning):
                 found[beginning] = line.split()[-1]
         if found[last]:
+            patience.cancel()
             address, files, log, port = found.values()
             return address, files, log, port if port.isdecimal() else ""
+    patience.cancel()
     raise SystemExit("The server did not start.")
 
 
@@ -203,7 +202,7 @@ def command(*arguments: str) -> list[str]:
 async def call(address: str, times: int) -> None:
     """Call ``increment`` and print what it answers."""
     print()
-    async with RPCClient() as client:
+    async with asyncio.timeout(PATIENCE_S), RPCClient() as client:
         await client.connect(address)
         for _ in range(times):
             print(f"  client.increment() → {await client.increment()}")

@@ -29,7 +29,6 @@ SAID_SECONDS: Final = 1.0
 LAST_SECONDS: Final = 2.0
 """How long a mirror that stops waits for the last blocks of what it knows to be signed."""
 _STANDARD_ERROR: Final = 2
-_LOG: Final = logging.getLogger("nodevms.dat")
 
 
 @click.command(short_help="Keep a copy of a backend, and serve it on.")
@@ -110,11 +109,13 @@ class _Mirror:
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
         patience = {} if once else {"find_seconds": float("inf"), "stall_seconds": float("inf")}
         limits = CopyLimits(bytes_max=self._bytes_max, **patience)
-        with CopyPlace(self._directory, self._key) as place:
+        directory = self._directory.absolute()
+        with CopyPlace(directory, self._key) as place:
             async with joined(self._network, self._port) as network:
-                _LOG.info("sharing with the Dat network on port %d", network.swarm.port)
+                port = network.swarm.port
+                click.echo(f"Sharing with the Dat network on port {port}", err=self._as_json)
                 self._say(f"Mirroring {dat_url(self._key)}")
-                self._say(f"Mirror directory {self._directory.absolute()}\n")
+                self._say(f"Mirror directory {click.format_filename(directory)}\n")
                 copy = NetworkCopy(
                     network, place, self._key, limits=limits, listener=self, live=not once
                 )
