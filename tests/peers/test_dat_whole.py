@@ -177,7 +177,7 @@ def test_a_mirror_names_its_port_and_has_a_folder_of_its_own(
 ) -> None:
     mirror = network.nodevms("mirror", host.log, "--once", "--swarm-port", "4567", cwd=tmp_path)
     mirror.wait()
-    assert "sharing with the Dat network on port 4567\n" in mirror.errors()
+    assert mirror.output().startswith("Sharing with the Dat network on port 4567\n")
     folder = tmp_path / host.log.removeprefix("dat://")
     assert f"Mirror directory {folder}\n" in mirror.output()
     assert mirror.output().endswith("Has 1 entry and 0 bytes of files.\n")

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 SAID_SECONDS: Final = 1.0
 """How often at most it is said what the mirror has."""
+NOBODY_SECONDS: Final = 5.0
+"""After how long it is said that nobody was found yet."""
 LAST_SECONDS: Final = 2.0
 """How long a mirror that stops waits for the last blocks of what it knows to be signed."""
 _STANDARD_ERROR: Final = 2
@@ -50,10 +52,14 @@ def command(
 ) -> None:
     """Copy a backend's call log and files into DIR, follow them, and serve them on.
 
-    LOGKEY is the call log's. Whoever looks for the backend's log or files in the Dat network finds
-    the mirror, also when the backend itself is gone. Every block is proved before it is stored;
-    `nodevms verify DIR` replays what is there. By default DIR is the key, in the current
-    folder. Stop with Ctrl+C; the next run goes on where this one stopped.
+    dat://LOGKEY is the URL behind "Call log:" that exec prints. Whoever looks for the backend's log
+    or files in the Dat network finds the mirror, also when the backend itself is gone. Every block
+    is proved before it is stored; `nodevms verify DIR` replays what is there. By default DIR is the
+    key, in the current folder. Stop with Ctrl+C; the next run goes on where this one stopped.
+
+    Exits with 0 when it was stopped or, with --once, is complete, 1 when a feed's key is proved to
+    have signed two histories, 2 on wrong usage, and 3 when it cannot go on: a full disk, or more
+    bytes than --max-download.
 
     \b
     nodevms mirror dat://7081…bbef
@@ -144,6 +150,18 @@ class _Mirror:
             await asyncio.wait([following])
 
     async def _follow(self, copy: NetworkCopy) -> None:
+        looking = asyncio.ensure_future(self._say_if_nobody(copy))
+        try:
+            await self._follow_for_ever(copy)
+        finally:
+            looking.cancel()
+
+    async def _say_if_nobody(self, copy: NetworkCopy) -> None:
+        await asyncio.sleep(NOBODY_SECONDS)
+        if not copy.peers:
+            click.echo("Nobody was found yet who has it. It goes on looking.", err=True)
+
+    async def _follow_for_ever(self, copy: NetworkCopy) -> None:
         from nodevms.feed import ForkError
 
         if copy.log.feed.length:  # of an earlier run: it is served from now on

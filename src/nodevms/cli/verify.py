@@ -28,7 +28,11 @@ from nodevms.errors import CouldNotCheckError, NodeVMSError
     type=click.Path(path_type=Path),
     help="Keep what is fetched here, and continue an earlier fetch.",
 )
-@click.option("--allow-older", is_flag=True, help="Accept a shorter log than you saw before.")
+@click.option(
+    "--allow-older",
+    is_flag=True,
+    help="Accept a log shorter than you saw before, or a copy that is not whole.",
+)
 @click.option("--no-memory", is_flag=True, help="Neither ask nor remember what you saw before.")
 @max_time_option
 @max_download_option
@@ -48,9 +52,9 @@ def command(
 ) -> None:
     """Replay a backend's log and compare results, files and signatures.
 
-    URL is where the backend is served. dat://KEY is its call log: then log and files are copied
-    from whoever in the Dat network has them, and no server is asked. With URL and --log, the
-    network is asked when the server cannot be read.
+    URL is where the backend is served. dat://KEY is the URL behind "Call log:": then log and files
+    are copied from whoever in the Dat network has them, and no server is asked. With URL and --log,
+    the network is asked when the server cannot be read.
 
     Exits with 0 when everything is verified, 1 when something is proved false, 2 on wrong usage,
     and 3 when it could not be checked.

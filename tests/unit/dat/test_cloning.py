@@ -255,7 +255,7 @@ async def test_what_is_no_drive_leaves_nothing(target: Path, tmp_path: Path) -> 
 
     with pytest.raises(NotADriveError), Cloned(Log(), target) as clone:  # type: ignore[arg-type]
         await clone.cloning.run()
-    assert not target.exists()
+    assert not await asyncio.to_thread(target.exists)
 
 
 async def test_cancelling_leaves_what_can_be_continued(source: Source, target: Path) -> None:
