@@ -184,6 +184,13 @@ def test_a_mirror_names_its_port_and_has_a_folder_of_its_own(
     assert at_rest(folder)["entries"] == 1
 
 
+def test_a_mirror_of_what_nobody_has_says_so_and_goes_on(network: Network, tmp_path: Path) -> None:
+    mirror = network.nodevms("mirror", "dat://" + "ab" * 32, str(tmp_path / "mirror"))
+    mirror.wait_for("Nobody was found yet who has it. It goes on looking.")
+    mirror.process.send_signal(signal.SIGTERM)
+    mirror.wait()
+
+
 def test_each_url_where_the_other_is_wanted(host: Host, network: Network, tmp_path: Path) -> None:
     place = str(tmp_path / "place")
     cloned = network.nodevms("clone", host.log, place)

@@ -51,8 +51,8 @@ def command(
     dat://KEY, the URL behind "Call log:", is looked for in the Dat network, and only the entries
     that are printed are fetched.
 
-    Every line is signed by the log's key. Whether what it says is true is the question of `nodevms
-    verify`.
+    Every line is signed by the log's key. Whether what it says is true is the question of
+    `nodevms verify`.
 
     \b
     nodevms log localhost:5555
