@@ -105,7 +105,10 @@ def test_what_is_typed_is_shown(
         ("const c = 1\nc = 2", "TypeError: 'c' is a constant; declare it anew to change it"),
         ("throw 5", "Uncaught 5\n"),
         ("throw undefined", "Uncaught undefined\n"),
-        ("client.fail('no')", "RangeError [E_OWN]: no\n    from the backend's script; entry "),
+        (
+            "client.fail('no')",
+            "RangeError [E_OWN]: no\n    at <anonymous> (script.js:7:64)\n    from the backend's script; ",
+        ),
         ("client.throwValue({ a: 1 })", 'ThrownValue: {"a":1}\n    from the backend\'s script'),
         ("client.loop()", "LimitError [ERR_GAS]: Out of gas: a call may use 200,000,000\n"),
         ("await new Promise(() => {})", "What is awaited never settles"),
