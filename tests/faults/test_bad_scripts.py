@@ -63,7 +63,16 @@ BAD_SCRIPTS: dict[str, tuple[bytes, str]] = {
         b"module.exports = new (class { x () {} })()",
         "the methods of a class, do not count",
     ),
-    "no exports": (b"exports.x = 1", "bad.js: the script exports no function"),
+    "no exports": (b"exports.x = 1", "bad.js: the script exports no function\nWrite exports."),
+    "forgotten exports": (
+        b"let i = 0\nasync function increment () { return ++i }",
+        "Nothing is exported. Write, for example: exports.increment = increment",
+    ),
+    "a forgotten arrow": (b"const get = async (x) => x", "exports.get = get"),
+    "exports that are replaced": (
+        b"exports = { a: () => 1 }",
+        "exports = \u2026 changes only the variable of this name: write module.exports = \u2026",
+    ),
     "an empty script": (b"", "bad.js: the script exports no function"),
     "only init": (b"exports.init = () => {}", "bad.js: the script exports no function"),
     "an infinite loop while loading": (
@@ -112,9 +121,28 @@ def test_a_bad_script_is_explained_and_leaves_nothing(place: Path, name: str) ->
     assert [path.name for path in place.iterdir()] == ["bad.js"]
 
 
+def test_what_is_no_javascript_is_explained(place: Path) -> None:
+    (place / "typed.ts").write_text("exports.add = (a: number, b: number) => a + b")
+    said = refused("typed.ts")
+    assert "typed.ts:1:17: SyntaxError" in said
+    assert "npx esbuild typed.ts --bundle --format=cjs --outfile=script.js" in said
+    (place / "package.json").write_text('{"name": "a", "main": "index.js"}')
+    assert "This is no script. Name the file that it describes." in refused("package.json")
+
+
 def test_what_is_no_script_file_is_explained(place: Path) -> None:
     assert "missing.js: no such script" in refused("missing.js")
     assert "is a folder, not a script\nName the script in it.\n" in refused(str(place))
+    Path("lib").mkdir()
+    Path("lib/main.js").write_text("exports.a = () => 1")
+    Path("package.json").write_text('{"main": "lib/main.js"}')
+    assert f"such as {place / 'lib' / 'main.js'}." in refused(str(place))
+    Path("package.json").write_text('{"main": ["' + "\0" * 9)
+    Path("index.js").write_text("")
+    assert f"such as {place / 'index.js'}." in refused(str(place))
+    assert "Did you mean lib/main.js?" in refused("lib/main")
+    assert "Did you mean lib/main.js?" in refused("lib/mian.js")
+    assert "Did you mean" not in refused("lib/other.js")
     os.mkfifo("pipe.js")
     assert "pipe.js: the script is no regular file" in refused("pipe.js")
     assert "the script is no regular file" in refused("/dev/zero")

@@ -50,6 +50,7 @@ class Surroundings:
         clock: Milliseconds since 1970.
         seeds: 16 fresh hex digits.
         console: Where the script's output goes, or None.
+        shows: Whether what goes there at a level is read; what nobody reads is not made.
         observer: Is told of every call, failures included, of which the console then hears
             nothing; or None.
         stopwatch: Seconds, from any beginning.
@@ -59,6 +60,7 @@ class Surroundings:
     clock: Clock
     seeds: Callable[[], str]
     console: ConsoleSink | None = None
+    shows: Callable[[str], bool] = lambda _level: True
     observer: Observer | None = None
     stopwatch: Callable[[], float] = time.perf_counter
 
@@ -123,7 +125,7 @@ class Backend:
         self._surroundings = surroundings
         self._time_ms = time_ms
         self._seq = store.log.length
-        self._reporter = Reporter(surroundings.console, surroundings.observer)
+        self._reporter = Reporter(surroundings.console, surroundings.shows, surroundings.observer)
         self._execution = Execution(
             surroundings.engine,
             limits,

@@ -48,11 +48,18 @@ class Reporter:
 
     Args:
         console: Takes what the script prints, and failed calls if there is no observer; or None.
+        shows: Whether a message of this level is read; if not, none is made.
         observer: Takes every call that ended; or None.
     """
 
-    def __init__(self, console: ConsoleSink | None, observer: Observer | None) -> None:
+    def __init__(
+        self,
+        console: ConsoleSink | None,
+        shows: Callable[[str], bool],
+        observer: Observer | None,
+    ) -> None:
         self._console = console
+        self._shows = shows
         self._observer = observer
         self._source = SourceText(Script("script.js", ""))
 
@@ -71,11 +78,11 @@ class Reporter:
         if self._observer is not None:
             details = failure_details(ran.outcome, self._source) if failed else ""
             self._observer(ran, details)
-        elif failed and self._console is not None:
+        elif failed and self._console and self._shows(level := failure_level(ran.outcome)):
             title = f"{ran.request.method}() failed: {failure_title(ran.outcome)}"
             details = failure_details(ran.outcome, self._source)
             text = f"{title}\n{details}" if details else title
-            self._console(ran.seq, failure_level(ran.outcome), text)
+            self._console(ran.seq, level, text)
 
     def stack(self, outcome: Outcome) -> str | None:
         """Return where in the script the error of a call was made, a line a frame."""

@@ -35,16 +35,22 @@ class SourceText:
 
     def __init__(self, script: Script) -> None:
         self._name: Final = script.name
-        self._lines: Final = script.code.removeprefix("\ufeff").split("\n")
+        self._code: Final = script.code
+        self._split: list[str] | None = None
 
     def line(self, number: int) -> str:
         """Return a line, counted from 1, without its end; empty if there is none."""
-        return self._lines[number - 1].rstrip("\r") if 0 < number <= len(self._lines) else ""
+        if self._split is None:  # most scripts never fail, and some have a hundred thousand lines
+            self._split = self._code.removeprefix("\ufeff").split("\n")
+        lines = self._split
+        return lines[number - 1].rstrip("\r") if 0 < number <= len(lines) else ""
 
     def column(self, line: int, column: int) -> int:
         """Turn the engine's column, in bytes from 1, into one in characters from 1."""
-        before = self.line(line).encode()[: column - 1]
-        return len(before.decode("utf-8", "ignore")) + 1
+        before = self.line(line)[: column - 1]
+        if not before.isascii():
+            before = before.encode()[: column - 1].decode("utf-8", "ignore")
+        return len(before) + 1
 
     def excerpt(self, line: int, column: int) -> str | None:
         """Return a line with a caret below one of its characters; None if it is not there.

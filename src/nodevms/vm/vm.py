@@ -267,7 +267,14 @@ class VM:
     def _surroundings(self) -> Surroundings:
         if self._engine is None:
             self._engine = Engine()
-        return Surroundings(self._engine, self._clock, self._seeds, self._console, self._observer)
+        return Surroundings(
+            engine=self._engine,
+            clock=self._clock,
+            seeds=self._seeds,
+            console=self._console,
+            shows=self._console.shows,
+            observer=self._observer,
+        )
 
 
 def _absolute(path: Path | str) -> Path:
