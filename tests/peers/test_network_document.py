@@ -8,6 +8,7 @@ go on says next.
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -23,10 +24,12 @@ from program import Program
 PAGE = (ROOT / "docs" / "network.md").read_text()
 SECTION = PAGE.partition("\n## A whole example\n")[2].partition("\n## ")[0]
 BLOCKS = [block.rstrip("\n") for block in re.findall(r"(?:^(?:    .*)?\n)+", SECTION, re.MULTILINE)]
-TYPED = re.compile(r"    (bob|carol|dave)\$ (.*)")
+TYPED = re.compile(r"^    (bob|carol|dave)\$ (.*)$", re.MULTILINE)
 KEY = re.compile(r"[0-9a-f]{64}|[0-9a-f]{8,}…")
 TIME = re.compile(r"\d{4}-\d\d-\d\d[T ][0-9:.]+")
 GOES_ON = ("exec", "mirror")
+COMPILED = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+"""Where the engine of this run of the tests is, compiled."""
 
 
 class Example:
@@ -37,6 +40,7 @@ class Example:
         self.place = place
         self.keys: dict[str, str] = {}
         self.running: dict[str, Program] = {}
+        self.last: Program | None = None
         self.said = 0
         for person in ("bob", "carol", "dave"):
             (place / person).mkdir()
@@ -57,9 +61,9 @@ class Example:
             self.wait_for_publication()
         program = self.start(person, words)
         if words[1] in GOES_ON:
-            self.running[person] = program
+            self.running[person] = self.last = program
             self.said = 0
-            self.goes_on(person, expected)
+            self.goes_on(expected)
             return
         program.wait(exit_code=0)
         self.learn(expected, program.output())
@@ -77,13 +81,14 @@ class Example:
                 "NODEVMS_SWARM": "yes",
                 "HOME": str(home),
                 "XDG_STATE_HOME": str(home / ".local" / "state"),
-                "XDG_CACHE_HOME": str(self.place / "cache"),
+                "XDG_CACHE_HOME": COMPILED,
             },
         )
 
-    def goes_on(self, person: str, expected: str) -> None:
-        """Wait until a program that goes on has said this."""
-        program = self.running[person]
+    def goes_on(self, expected: str) -> None:
+        """Wait until the last of the programs that go on has said this."""
+        program = self.last
+        assert program is not None
 
         def look() -> bool:
             said = program.output()[self.said :]
@@ -118,28 +123,25 @@ class Example:
         return bool(document["publishedEntries"] != document["entries"])
 
 
+def parted(block: str) -> tuple[str, list[tuple[str, str, str]]]:
+    """Return what a block begins with, and (who, what is typed, what comes) of its commands."""
+    pieces = TYPED.split(block)
+    said, *rest = [re.sub(r"^    ", "", piece, flags=re.MULTILINE).strip("\n") for piece in pieces]
+    return said, list(zip(rest[::3], rest[1::3], rest[2::3], strict=True))
+
+
+@pytest.mark.timeout(300)  # a dozen programs, one after the other
 def test_everything_comes_as_the_page_prints_it(network: Network, tmp_path: Path) -> None:
     if not network.isolated:
         pytest.skip("who shares a backend is found in a network of the test's own alone")
     place = tmp_path / "home"
     place.mkdir()
     doing = Example(network, place)
-    last = ""
     for block in BLOCKS:
-        lines = iter(block.splitlines())
-        turns: list[tuple[str, str, list[str]]] = [("", "", [])]
-        for line in lines:
-            found = TYPED.fullmatch(line)
-            if found:
-                turns.append((found[1], found[2], []))
-            else:
-                turns[-1][2].append(line[4:])
+        said, turns = parted(block)
+        if said:
+            doing.goes_on(said)
         for person, typed, printed in turns:
-            expected = "\n".join(printed).strip("\n")
-            if typed:
-                doing.typed(person, typed, expected)
-                last = person if typed.split()[1:2] and typed.split()[1] in GOES_ON else last
-            elif expected:
-                doing.goes_on(last, expected)
+            doing.typed(person, typed, printed)
     assert "carol" in doing.running  # and so the host is gone when the rest is read
     assert len(BLOCKS) > 3
