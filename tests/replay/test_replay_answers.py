@@ -155,6 +155,8 @@ LIES: list[tuple[str, str, dict[str, Any]]] = [
     ("get", "result", {"result": None, "error": b'{"code":-32000,"message":"Error"}'}),
     ("fail", "error", {"error": b'{"code":-32000,"message":"TypeError","data":"yes"}'}),
     ("spin", "error", {"error": None}),
+    ("value", "error", {"error": b'{"code":3,"stack":"x"}', "arguments": b'[{"code":3}]'}),
+    ("spin", "error", {"error": b'{"code":-32000,"message":"LimitError","stack":"x"}'}),
     ("both", "result", {"arguments": b"[1]"}),
     ("who", "result", {"user": None}),
     ("who", "result", {"user": "eve"}),

@@ -48,7 +48,7 @@ def encode_answer(request_id: bytes, answer: Answer, *, with_entry: bool) -> byt
     """
     entry = _entry_of(answer) if with_entry else b""
     if answer.error is not None:
-        error = error_member(answer.error)
+        error = error_member(answer.error, answer.stack)
         return b'{"jsonrpc":"2.0","error":%b,"id":%b%b}' % (error, request_id, entry)
     if answer.result is None:
         return b'{"jsonrpc":"2.0","id":%b%b}' % (request_id, entry)
@@ -69,7 +69,7 @@ def _entry_of(answer: Answer) -> bytes:
     return text
 
 
-def error_member(thrown: bytes) -> bytes:
+def error_member(thrown: bytes, stack: str | None = None) -> bytes:
     """Turn an entry's ``err`` into an ``error`` member that the 2017 client rejects with.
 
     That client takes a falsy ``error`` for success, so a thrown falsy value is wrapped.
@@ -78,8 +78,9 @@ def error_member(thrown: bytes) -> bytes:
     name, message, value = bytes(err.name), bytes(err.message), bytes(err.value)
     if name or message:
         code = b',"errorCode":%b' % bytes(err.code) if bytes(err.code) else b""
+        frames = b',"stack":%b' % msgspec.json.encode(stack) if stack else b""
         shape = (THROWN_ERROR, name or b'"Error"', message or b'""', code)
-        return show_surrogates(b'{"code":%d,"message":%b,"data":%b%b}' % shape)
+        return show_surrogates(b'{"code":%d,"message":%b,"data":%b%b' % shape) + frames + b"}"
     if value not in FALSY:
         return show_surrogates(value)
     spoken = value.decode() if value else "undefined"

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from nodevms.rpc.read_only_answer import ReadOnlyAnswer
     from nodevms.vm.requests import ReadAt
 
+STACK_CHARACTERS_MAX = 16_384
+"""More than any server of ours sends; what another one sends beyond is cut off."""
+
 _FROM_SCRIPT = (THROWN_ERROR, THROWN_FALSY)
 
 
@@ -46,6 +49,8 @@ class RemoteError(NodeVMSError):
         epoch: Seq of the start entry that the call ran under; None if it was not run.
         read_at: What a read-only call was computed at.
         answer: Of a read-only call that was made as one, the answer, to be kept and verified.
+        stack: Where in the script the Error was made, a line a frame; None unless the backend is
+            in debug mode.
     """
 
     code = "thrown"
@@ -60,6 +65,7 @@ class RemoteError(NodeVMSError):
         data: object = None,
         error_code: str | float | None = None,
         seq: int | None = None,
+        stack: str | None = None,
     ) -> None:
         super().__init__(f"{name}: {message}" if message else name, code=code)
         self.name = name
@@ -68,6 +74,7 @@ class RemoteError(NodeVMSError):
         self.data = data
         self.error_code = error_code
         self.seq = seq
+        self.stack = stack
         self.text = b""
         self.epoch: int | None = None
         self.read_at: ReadAt | None = None
@@ -98,4 +105,9 @@ def remote_error(text: bytes, seq: int | None, *, ran: bool | None = None) -> Re
         data=data,
         error_code=error.get("errorCode"),
         seq=seq,
+        stack=_stack_of(error.get("stack")),
     )
+
+
+def _stack_of(member: object) -> str | None:
+    return member[:STACK_CHARACTERS_MAX] if isinstance(member, str) and member else None

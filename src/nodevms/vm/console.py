@@ -25,8 +25,8 @@ class Console:
 
     Once it has printed too much, everything is dropped until a second's worth may be printed
     again, and then a line says how much was dropped. Control characters are shown as escapes, so
-    that a script cannot write to the operator's terminal. Each record of a logged call has its
-    entry as ``seq``.
+    that a script cannot write to the operator's terminal. Each record has the entry as
+    ``seq``, None for a read-only call.
     """
 
     def __init__(self, logger: logging.Logger, now: Callable[[], float]) -> None:
@@ -36,6 +36,10 @@ class Console:
         self._then = now()
         self._left: float = BURST_BYTES
         self._dropped = 0
+
+    def shows(self, level: str) -> bool:
+        """Tell whether messages of this level are written at all."""
+        return self._logger.isEnabledFor(_LEVELS.get(level, logging.INFO))
 
     def __call__(self, seq: int | None, level: str, text: str) -> None:
         """Log one message of the script. Any thread may call it.
@@ -51,7 +55,7 @@ class Console:
     def _print(self, seq: int | None, number: int, text: str) -> None:
         if not self._logger.isEnabledFor(number) or not self._open(text):
             return
-        where = {} if seq is None else {"seq": seq}
+        where = {"seq": seq}
         lines = text.split("\n")
         for at, line in enumerate(lines):
             if self._left <= 0:

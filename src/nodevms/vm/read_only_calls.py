@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from nodevms.archive import ArchiveInfo, StoredContents
 from nodevms.feed import Head
 from nodevms.sandbox import Fork
-from nodevms.vm.call_failure import call_failure
 from nodevms.vm.errors import BackendClosedError
-from nodevms.vm.execution import ConsoleSink, Execution, SeedSource
+from nodevms.vm.execution import Execution, SeedSource
 from nodevms.vm.read_only import ReadOnlyFiles, ReadOnlyRun, ReadPoint, run_read_only
+from nodevms.vm.reporter import Ran, Reporter
 from nodevms.vm.requests import Answer, ReadAt, Request
 from nodevms.vm.store import Store
 
@@ -44,8 +45,9 @@ class ReadOnlyCalls:
         store: Where its files are.
         info: What ``getInfo`` says of the archive.
         seeds: Gives 16 fresh hex digits.
-        console: Where the script's output goes.
-        script_name: The script's file, for the host's log.
+        reporter: Is told what the script prints, and how calls ended.
+        stopwatch: Seconds, from any beginning.
+        with_stacks: Whether callers get the stacks of errors.
     """
 
     def __init__(
@@ -55,8 +57,9 @@ class ReadOnlyCalls:
         info: ArchiveInfo,
         *,
         seeds: SeedSource,
-        console: ConsoleSink | None,
-        script_name: str,
+        reporter: Reporter,
+        stopwatch: Callable[[], float],
+        with_stacks: bool,
     ) -> None:
         self._execution = execution
         self._state = store.state
@@ -64,8 +67,9 @@ class ReadOnlyCalls:
             store.state, StoredContents(store.contents.stored_block), info
         )
         self._seeds = seeds
-        self._console = console
-        self._script_name = script_name
+        self._reporter = reporter
+        self._stopwatch = stopwatch
+        self._with_stacks = with_stacks
         self._replica = execution.replica()
         self._replica_lock = threading.Lock()
         self._sealed: ReadPoint | None = None
@@ -98,6 +102,7 @@ class ReadOnlyCalls:
             BackendClosedError: There is no point to run at.
             NodeVMSError: The engine or the files failed.
         """
+        began = self._stopwatch()
         signed, fork = self._fork()
         run = run_read_only(
             fork,
@@ -107,12 +112,12 @@ class ReadOnlyCalls:
             caller=request.caller,
             files=self._files,
             seeds=self._seeds,
-            console=self._console,
+            console=self._reporter.printed,
         )
-        if self._console is not None and run.outcome.error is not None:
-            level, text = call_failure(request.method, run.outcome, self._script_name)
-            self._console(None, level, text)
-        return _answer(signed, run)
+        elapsed_ms = (self._stopwatch() - began) * 1000
+        time_ms = signed.point.time_ms
+        self._reporter.ended(Ran(None, time_ms, elapsed_ms, request, run.outcome, ()))
+        return self._answer(signed, run)
 
     def _fork(self) -> tuple[_Signed, Fork]:
         with self._replica_lock:  # the newest is asked for inside, so that it never goes back
@@ -121,15 +126,15 @@ class ReadOnlyCalls:
                 raise BackendClosedError("the backend cannot run read-only calls at this moment")
             return signed, self._replica.fork(signed.point.guest)
 
-
-def _answer(signed: _Signed, run: ReadOnlyRun) -> Answer:
-    point, outcome = signed.point, run.outcome
-    read_at = ReadAt(
-        head=signed.head,
-        time_ms=point.time_ms,
-        files_version=point.files_version,
-        files_root=point.files_root,
-        gas=outcome.gas,
-        seed=run.seed if isinstance(run.seed, str) else None,
-    )
-    return Answer(outcome.result, outcome.error, None, point.epoch, read_at)
+    def _answer(self, signed: _Signed, run: ReadOnlyRun) -> Answer:
+        point, outcome = signed.point, run.outcome
+        read_at = ReadAt(
+            head=signed.head,
+            time_ms=point.time_ms,
+            files_version=point.files_version,
+            files_root=point.files_root,
+            gas=outcome.gas,
+            seed=run.seed if isinstance(run.seed, str) else None,
+        )
+        stack = self._reporter.stack(outcome) if self._with_stacks else None
+        return Answer(outcome.result, outcome.error, None, point.epoch, stack, read_at)

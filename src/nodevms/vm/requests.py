@@ -54,6 +54,8 @@ class Answer:
         error: The error's JSON text as the log has it; None when the call returned.
         seq: The position of the call's entry in the log; None for a read-only call, which has none.
         epoch: The position of the start entry that this call ran under.
+        stack: Where in the script an Error was made, a line a frame; for callers of backends in
+            debug mode alone, and never in the log.
         read_at: What a read-only call was computed at; None for a call that is logged.
     """
 
@@ -61,6 +63,7 @@ class Answer:
     error: bytes | None
     seq: int | None
     epoch: int
+    stack: str | None = None
     read_at: ReadAt | None = None
 
 

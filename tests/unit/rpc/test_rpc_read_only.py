@@ -154,7 +154,7 @@ class Liar(FixedBackend):
 
     def call(self, method: str, arguments: bytes, caller: str | None) -> asyncio.Future[Answer]:
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        future.set_result(Answer(b"1", None, None, 0, self._read_at))
+        future.set_result(Answer(b"1", None, None, 0, read_at=self._read_at))
         return future
 
 
