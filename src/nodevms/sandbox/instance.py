@@ -8,6 +8,7 @@ memory and with nothing else.
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import struct
 from dataclasses import dataclass
 from typing import Final
@@ -43,6 +44,7 @@ ENDED_NO_ROOM: Final = 102
 INTERRUPTED: Final = 103
 """The guest does not say these four itself: two traps, no memory for the request, an interrupt."""
 
+_ZEROS: Final = bytes(PAGE_BYTES)
 _OUTPUT: Final = struct.Struct("<8I")
 _UNMETERED: Final = 1 << 60
 _INTERRUPT: Final = int(wasmtime.TrapCode.INTERRUPT.value)
@@ -76,13 +78,26 @@ class Ended:
 class Image:
     """A copy of everything that makes up a guest's state between two entries.
 
+    What lies below the stack pointer is part of it: C code may copy bytes of its stack that it
+    never set, such as the padding of a structure, and a guest that goes on from the image must
+    copy the same.
+
     Attributes:
-        stack_pointer: Where the C stack begins; what lies below is dead and not kept.
+        stack_pointer: Where the C stack begins; it grows downwards.
+        start: The address of the first byte that is kept; all before it are zero.
         memory: The memory from there on.
     """
 
     stack_pointer: int
+    start: int
     memory: bytes
+
+    def hash(self) -> str:
+        """Return the heap hash in hex, as ``docs/spec-engine.md`` defines it."""
+        digest = hashlib.sha256(self.stack_pointer.to_bytes(4, "little"))
+        digest.update(bytes(self.start))
+        digest.update(self.memory)
+        return digest.hexdigest()
 
 
 class Instance:
@@ -164,8 +179,11 @@ class Instance:
     def image(self) -> Image:
         """Copy the guest's state. Only between two entries."""
         size = capi.memory_size(self._context, self._memory)
-        start = self._stack_pointer.get()
-        return Image(start, ctypes.string_at(self._base() + start, size - start))
+        stack_pointer, base, start = self._stack_pointer.get(), self._base(), 0
+        # Most of the stack was never used; comparing is cheaper than keeping it.
+        while start < stack_pointer and ctypes.string_at(base + start, PAGE_BYTES) == _ZEROS:
+            start += PAGE_BYTES
+        return Image(stack_pointer, start, ctypes.string_at(base + start, size - start))
 
     def charge(self, gas: int) -> None:
         """Take gas for the host's work; see :class:`nodevms.sandbox.host.Meter`."""
@@ -210,11 +228,12 @@ class Instance:
             self.recorded.append((answer, gas))
 
     def _restore(self, image: Image) -> None:
-        size = image.stack_pointer + len(image.memory)
+        size = image.start + len(image.memory)
         missing = size - capi.memory_size(self._context, self._memory)
         if missing > 0:
             capi.grow_memory(self._context, self._memory, missing // PAGE_BYTES)
-        ctypes.memmove(self._base() + image.stack_pointer, image.memory, len(image.memory))
+        # What is before it is zero in a new instance too: guest/bake.py clears the stack.
+        ctypes.memmove(self._base() + image.start, image.memory, len(image.memory))
         self._stack_pointer.set(image.stack_pointer)
 
     def _place(self, request: bytes) -> bool:

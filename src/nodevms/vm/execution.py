@@ -164,6 +164,10 @@ class Execution:
             return self._without_changes(self._sandbox.undo_last(*limit), environment)
         return self._end(outcome, overlay, environment, seq)
 
+    def heap_hash(self) -> str:
+        """Return the hash of the guest's state after the last entry; see ``Sandbox.heap_hash``."""
+        return self._sandbox.heap_hash()
+
     def close(self) -> None:
         """Free the guest's memory."""
         self._sandbox.close()
