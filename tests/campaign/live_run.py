@@ -29,7 +29,8 @@ class Lived:
     """What a backend came to.
 
     Attributes:
-        found: What a replay must find: entries, gas, filesVersion, filesRoot and heapHash.
+        found: What a replay must find: entries, gas, filesVersion, filesRoot, and heapHashes, one an
+            epoch.
         counts: How many entries of which kind there were, and which limits stopped how many.
     """
 
@@ -54,7 +55,7 @@ class _Life:
     async def run(self) -> Lived:
         for epoch in self._case.epochs:
             await self._run(epoch)
-        if "heapHash" in self._lived.found:
+        if "heapHashes" in self._lived.found:
             self._read_log()
         return self._lived
 
@@ -82,7 +83,8 @@ class _Life:
                 await self._call(vm, calls)
             assert vm._lifetime is not None
             assert vm._lifetime.running is not None
-            self._lived.found["heapHash"] = vm._lifetime.running.backend.heap_hash()
+            hashes = self._lived.found.setdefault("heapHashes", [])
+            hashes.append(vm._lifetime.running.backend.heap_hash())
         finally:
             await vm.close()
 

@@ -15,13 +15,14 @@ import json
 import platform
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from typing import Any
 
 from nodevms.audit import DivergenceError, Verifier
 from nodevms.errors import NodeVMSError
-from nodevms.sandbox import Engine, Meter, Operation, Outcome, Sandbox, journal
+from nodevms.sandbox import Engine, EngineFaultError, Meter, Operation, Outcome, Sandbox, journal
+from nodevms.vm.execution import Execution
 
 MODES = ("plain", "snapshots", "journal", "undone")
 
@@ -45,8 +46,9 @@ def hello(engine: Engine) -> dict[str, str]:
 
 def replayed(engine: Engine, directory: str, mode: str) -> dict[str, Any]:
     """Verify a directory, and return what was found or where it differs."""
+    heap_hashes: list[str] = []
     try:
-        with _MODES[mode]():
+        with _MODES[mode](), _heap_hashes(heap_hashes):
             report = Verifier(engine).verify(directory)
     except NodeVMSError as error:
         found = {"error": error.code, "message": str(error)[:2000]}
@@ -61,7 +63,7 @@ def replayed(engine: Engine, directory: str, mode: str) -> dict[str, Any]:
         "gas": report.gas,
         "filesVersion": report.files_version,
         "filesRoot": report.files_root,
-        "heapHash": report.heap_hash,
+        "heapHashes": heap_hashes,
     }
 
 
@@ -75,6 +77,23 @@ class _Deaf:
             return b""
         meter.charge(1_000)
         return b'{"error":{"name":"NotFoundError","message":"no such file"}}'
+
+
+@contextmanager
+def _heap_hashes(found: list[str]) -> Iterator[None]:
+    """Note the memory at the end of each epoch; a report has that of the last one."""
+    real: Callable[..., None] = Execution.close
+
+    def close(self: Execution) -> None:
+        with suppress(EngineFaultError):  # it failed, and the verifier says so
+            found.append(self.heap_hash())
+        real(self)
+
+    Execution.close = close  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Execution.close = real  # type: ignore[method-assign]
 
 
 @contextmanager
