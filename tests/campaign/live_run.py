@@ -13,6 +13,7 @@ from typing import Any
 
 from random_cases import Call, Case, Epoch
 
+from nodevms.archive import State
 from nodevms.feed import Feed
 from nodevms.sandbox import Engine
 from nodevms.vm import VM, Limits
@@ -20,6 +21,7 @@ from nodevms.vm.directory import LOG_PREFIX
 from nodevms.vm.errors import ArgumentsError, ScriptError, UnknownMethodError
 
 START_MS = 1_700_000_000_000
+EMPTY_ROOT = State.open(None).root.hex()
 SILENT = logging.getLogger("nodevms.campaign")
 SILENT.disabled = True
 
@@ -107,7 +109,7 @@ class _Life:
             "entries": len(entries),
             "gas": sum(result["gas"] for result in results),
             "filesVersion": results[-1]["filesVersion"],
-            "filesRoot": roots[-1] if roots else None,
+            "filesRoot": roots[-1] if roots else EMPTY_ROOT,
         }
         counts = self._lived.counts
         counts["gas"] += self._lived.found["gas"]

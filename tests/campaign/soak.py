@@ -59,7 +59,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, help="the first one; by default another each time")
     parser.add_argument("--cases", type=int, help="stop each worker after so many")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--case", type=Path, help="run a case.json that was kept, and nothing else")
+    parser.add_argument("--case", type=Path, help="replay a case.json everywhere on all ways")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.case is not None:
@@ -97,7 +97,8 @@ def _work(options: argparse.Namespace) -> int:
         if options.case is None:
             difference = campaign.run(seed, keep)
         else:
-            difference = campaign.run_case(Case.from_json(options.case.read_text()), keep)
+            case = Case.from_json(options.case.read_text())
+            difference = campaign.run_case(case, keep, everywhere=True)
         _tell({"seed": seed, "counts": campaign.counts})
         if difference is not None:
             _tell({"difference": str(difference), "kept": str(keep)})
