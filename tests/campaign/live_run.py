@@ -7,6 +7,7 @@ import json
 import logging
 import random
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ from nodevms.vm.directory import LOG_PREFIX
 from nodevms.vm.errors import ArgumentsError, ScriptError, UnknownMethodError
 
 START_MS = 1_700_000_000_000
-EMPTY_ROOT = State.open(None).root.hex()
+with closing(State.open(None)) as _nothing:
+    EMPTY_ROOT = _nothing.root.hex()
 SILENT = logging.getLogger("nodevms.campaign")
 SILENT.disabled = True
 
