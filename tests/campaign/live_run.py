@@ -19,7 +19,7 @@ from nodevms.feed import Feed
 from nodevms.sandbox import Engine
 from nodevms.vm import VM, Limits
 from nodevms.vm.directory import LOG_PREFIX
-from nodevms.vm.errors import ArgumentsError, ScriptError, UnknownMethodError
+from nodevms.vm.errors import ArgumentsError, DirectoryError, ScriptError, UnknownMethodError
 
 START_MS = 1_700_000_000_000
 with closing(State.open(None)) as _nothing:
@@ -81,6 +81,9 @@ class _Life:
         except ScriptError as error:
             kind = "syntax" if "SyntaxError" in str(error) else error.code
             self._lived.counts[f"refused start: {kind}"] += 1
+            return
+        except DirectoryError as error:  # a restart with a script whose upgrade was refused
+            self._lived.counts[f"refused start: {error.code}"] += 1
             return
         try:
             for calls in _together(epoch.calls):

@@ -3,7 +3,7 @@
 Random backends live in this environment; the logs are replayed by every Python of this machine with
 several releases of wasmtime, on different ways, each by three of them. Entries, gas, file roots and heap hashes must be
 equal. It prints how far it is, and at the end what ran. At the first difference it keeps the case and
-exits with 1; when no environment can be made, with 3.
+exits with 1; with 3 when no environment can be made or a worker fails.
 """
 
 from __future__ import annotations
@@ -126,6 +126,7 @@ class _Watch:
         self._last = list(self._seeds)
         self._about: list[list[object]] = []
         self._differences: list[str] = []
+        self._failed = False
         self._begun = time.monotonic()
 
     def run(self) -> int:
@@ -148,8 +149,7 @@ class _Watch:
         for worker in workers:
             if self._differences:
                 worker.terminate()
-            if worker.wait() and not self._differences:
-                self._differences.append(f"a worker ended with status {worker.returncode}")
+            self._failed |= worker.wait() != 0
         return self._report()
 
     def _worker(self, seed: int) -> subprocess.Popen[str]:
@@ -195,8 +195,14 @@ class _Watch:
             print(f"{count:>16,}  {name}")
         for difference in self._differences:
             print(f"DIFFERENCE: {difference}")
-        print("no difference" if not self._differences else "it is NOT the same everywhere")
-        return 1 if self._differences else 0
+        if self._differences:
+            print("it is NOT the same everywhere")
+            return 1
+        if self._failed:
+            print("a worker failed: the campaign is not over, and says nothing")
+            return 3
+        print("no difference")
+        return 0
 
 
 if __name__ == "__main__":
