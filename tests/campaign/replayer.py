@@ -133,4 +133,5 @@ _MODES: dict[str, Callable[[], Any]] = {
 }
 
 if __name__ == "__main__":
-    main()
+    with suppress(BrokenPipeError):  # nobody waits for the answer any more
+        main()

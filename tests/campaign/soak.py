@@ -126,14 +126,27 @@ class _Watch:
         self._last = list(self._seeds)
         self._about: list[list[object]] = []
         self._differences: list[str] = []
-        self._failed = False
+        self._failed = self._interrupted = False
         self._begun = time.monotonic()
 
     def run(self) -> int:
         workers = [self._worker(seed) for seed in self._seeds]
+        try:
+            self._listen(workers)
+        except KeyboardInterrupt:
+            print("interrupted: this is what ran", flush=True)
+            self._interrupted = True
+        for worker in workers:
+            if self._differences or self._interrupted:
+                worker.terminate()
+            self._failed |= worker.wait() != 0
+        return self._report()
+
+    def _listen(self, workers: list[subprocess.Popen[str]]) -> None:
+        """Hear the workers to their end, or to the first difference."""
         open_ends: dict[IO[str], int] = {w.stdout: n for n, w in enumerate(workers) if w.stdout}
         next_line = self._begun
-        while open_ends:
+        while open_ends and not self._differences:
             ready, _, _ = select.select(list(open_ends), [], [], 1)
             for end in ready:
                 line = end.readline()
@@ -144,13 +157,6 @@ class _Watch:
             if time.monotonic() >= next_line:
                 next_line = time.monotonic() + SECONDS_BETWEEN_LINES
                 self._say_progress()
-            if self._differences:
-                break
-        for worker in workers:
-            if self._differences:
-                worker.terminate()
-            self._failed |= worker.wait() != 0
-        return self._report()
 
     def _worker(self, seed: int) -> subprocess.Popen[str]:
         options = self._options
@@ -161,7 +167,8 @@ class _Watch:
             command += ["--cases", str(options.cases)]
         if options.case is not None:
             command += ["--case", str(options.case)]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        # A session of its own: an interrupt at the keyboard is for the one who watches.
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
 
     def _hear(self, number: int, document: dict[str, object]) -> None:
         if "counts" in document:
@@ -198,7 +205,7 @@ class _Watch:
         if self._differences:
             print("it is NOT the same everywhere")
             return 1
-        if self._failed:
+        if self._failed and not self._interrupted:
             print("a worker failed: the campaign is not over, and says nothing")
             return 3
         print("no difference")
