@@ -194,6 +194,16 @@ class Replay:
         files = ReadOnlyFiles(self.state, self._contents, self._info())
         return Standing(point, self._execution.replica(), files, self._rules)
 
+    def heap_hash(self) -> str:
+        """Return the hash of the guest's state after the last entry; see ``Sandbox.heap_hash``.
+
+        Raises:
+            EngineFaultError: No entry was replayed.
+        """
+        if self._execution is None:
+            raise EngineFaultError("no entry was replayed")
+        return self._execution.heap_hash()
+
     def close(self) -> None:
         """Free the guest's memory."""
         if self._execution is not None:

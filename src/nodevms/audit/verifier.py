@@ -76,6 +76,8 @@ class Report:
         debug: Whether callers could name themselves.
         files_version: The version of the files after the last entry.
         files_root: The state root after the last entry, in hex.
+        heap_hash: The hash of the script's memory after the last entry, in hex: equal for
+            everybody who replays these entries. The log does not have it.
         publications: How many publications of the drive were compared.
         published_entries: The log length that the newest publication reflects.
         lag: Whether files changed since then.
@@ -93,6 +95,7 @@ class Report:
     debug: bool
     files_version: int
     files_root: str
+    heap_hash: str
     publications: int
     published_entries: int
     lag: bool
@@ -221,6 +224,7 @@ class Verifier:
                 debug=replay.debug,
                 files_version=state.version,
                 files_root=state.root.hex(),
+                heap_hash=replay.heap_hash(),
                 publications=drive.checked,
                 published_entries=drive.reflects,
                 lag=drive.lag,

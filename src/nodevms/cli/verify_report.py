@@ -93,6 +93,7 @@ def _verified(report: Report, source: Source) -> dict[str, object]:
         "debug": report.debug,
         "filesVersion": report.files_version,
         "filesRoot": report.files_root,
+        "heapHash": report.heap_hash,
         "publications": report.publications,
         "publishedEntries": report.published_entries,
         "filesLag": report.lag,

@@ -18,7 +18,7 @@ from nodevms.errors import NodeVMSError
 from nodevms.sandbox import capi
 from nodevms.sandbox.engine import Engine
 from nodevms.sandbox.host import CONSOLE_BYTE_GAS, CONSOLE_GAS, SEED_GAS, Host, Operation, OutOfGas
-from nodevms.sandbox.image import PAGE_BYTES, Image, SparseImage, differences
+from nodevms.sandbox.image import PAGE_BYTES, ZEROS, Image, SparseImage, differences
 from nodevms.sandbox.limits import Limits
 
 MEMORY_MARGIN_BYTES: Final = 32 * 1024 * 1024
@@ -153,8 +153,11 @@ class Instance:
     def image(self) -> Image:
         """Copy the guest's state. Only between two entries."""
         size = capi.memory_size(self._context, self._memory)
-        start = self._stack_pointer.get()
-        return Image(start, ctypes.string_at(self._base() + start, size - start))
+        stack_pointer, base, start = self._stack_pointer.get(), self._base(), 0
+        # Most of the stack was never used; comparing is cheaper than keeping it.
+        while start < stack_pointer and ctypes.string_at(base + start, PAGE_BYTES) == ZEROS:
+            start += PAGE_BYTES
+        return Image(stack_pointer, start, ctypes.string_at(base + start, size - start))
 
     def sparse_image(self, new: Image) -> SparseImage:
         """Copy of the guest's state what differs from a new guest's. Only between two entries.
@@ -163,8 +166,7 @@ class Instance:
             new: The image of a new guest.
         """
         size = capi.memory_size(self._context, self._memory)
-        start = self._stack_pointer.get()
-        return SparseImage(start, size, differences(self._base(), start, size, new))
+        return SparseImage(self._stack_pointer.get(), size, differences(self._base(), size, new))
 
     def charge(self, gas: int) -> None:
         """Take gas for the host's work; see :class:`nodevms.sandbox.host.Meter`."""

@@ -165,6 +165,17 @@ class Sandbox:
                 for _ in range(self._instance.wall_seconds + 1):
                     self._engine.tick()
 
+    def heap_hash(self) -> str:
+        """Return the hash of all that makes up the guest's state, in hex; between two entries.
+
+        It is a function of the same things as the outcomes are, and so is equal on every machine,
+        whatever was undone or snapshotted. ``docs/spec-engine.md`` says which bytes it covers.
+
+        Raises:
+            EngineFaultError: The sandbox failed or was closed.
+        """
+        return self._require().image().hash()
+
     def close(self) -> None:
         """Free the guest's memory."""
         self._instance = None

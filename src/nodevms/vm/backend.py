@@ -238,6 +238,10 @@ class Backend:
             return False
         return True
 
+    def heap_hash(self) -> str:
+        """Return the hash of the guest's state, while no call runs; see ``Sandbox.heap_hash``."""
+        return self._execution.heap_hash()
+
     def close(self) -> None:
         """End the script and close the store."""
         self._execution.close()

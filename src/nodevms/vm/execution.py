@@ -193,6 +193,10 @@ class Execution:
         """Return what makes copies of the guest for calls that leave nothing behind."""
         return self._sandbox.replica()
 
+    def heap_hash(self) -> str:
+        """Return the hash of the guest's state after the last entry; see ``Sandbox.heap_hash``."""
+        return self._sandbox.heap_hash()
+
     def close(self) -> None:
         """Free the guest's memory."""
         self._sandbox.close()

@@ -8,6 +8,7 @@ import pytest
 from sandbox_machine import TIME_MS, Machine
 
 from nodevms.sandbox import Engine, Fork, Limits, Outcome, Point, Replica, journal
+from nodevms.sandbox.image import Image
 from nodevms.sandbox.instance import Instance
 from nodevms.vm.engine_thread import on_engine_thread
 
@@ -113,7 +114,7 @@ def test_a_copy_has_the_memory_of_the_sandbox(engine: Engine, run: Run) -> None:
     machine.value("add", 3000)
     machine.call("big")
 
-    def work() -> tuple[bytes, bytes, int, int]:
+    def work() -> tuple[Image, Image, int, int]:
         limits = Limits()
         new = Instance(engine, limits).image()
         point = machine.sandbox.point()
@@ -122,7 +123,7 @@ def test_a_copy_has_the_memory_of_the_sandbox(engine: Engine, run: Run) -> None:
         sparse = whole.sparse_image(new)
         again = Instance(engine, limits, sparse)
         kept = sum(len(piece) for _, piece in sparse.pieces)
-        return whole.image().memory, again.image().memory, kept, sparse.size
+        return whole.image(), again.image(), kept, sparse.size
 
     memory, copied, kept, size = on_engine_thread(work)
     assert memory == copied
