@@ -29,6 +29,7 @@ ALIASES = {
         "object.assign/polyfill": "object-assign",
         "object-is/polyfill": "object-is",
         "object-is": "object-is",
+        "is-nan": "is-nan",
         "call-bind/callBound": "call-bound",
     },
 }

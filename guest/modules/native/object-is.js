@@ -1,3 +1,3 @@
-// In place of object-is/polyfill: the engine has it.
+// In place of object-is and its polyfill: the engine has it.
 
 module.exports = () => Object.is

@@ -24,7 +24,7 @@ from nacl.exceptions import BadSignatureError
 
 REQUEST_GAS: Final = 50_000
 BYTE_GAS: Final = 25
-VERIFY_GAS: Final = 2_000_000
+VERIFY_GAS: Final = 1_000_000
 ALGORITHMS: Final = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
 
 _TEXT_BYTES_MAX: Final = 200
