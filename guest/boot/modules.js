@@ -50,6 +50,7 @@ export function makeModules (native, buffers) {
   const inner = freeze(record({
     Buffer,
     package: buffers,
+    encode: native.encode,
     kind: native.kind,
     promiseState: native.promiseState,
     proxyDetails: native.proxyDetails,

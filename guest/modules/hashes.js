@@ -22,7 +22,10 @@ function encoded (bytes, encoding) {
 }
 
 function toBytes (data, encoding) {
-  if (typeof data === 'string') return Buffer.from(data, Buffer.isEncoding(encoding) ? encoding : 'utf8')
+  if (typeof data === 'string') {
+    const special = encoding !== undefined && encoding !== 'utf8' && Buffer.isEncoding(encoding)
+    return special ? Buffer.from(data, encoding) : new Uint8Array(nodevms.encode(data))
+  }
   if (ArrayBuffer.isView(data)) return bytesOf(data)
   throw argumentType('data', 'of type string or an instance of Buffer, TypedArray, or DataView', data)
 }
