@@ -6,6 +6,11 @@ only ways to run without end, a negative rest is a trap (``unreachable``). Block
 ``nop`` are free, every other instruction costs 1. The count is a property of the module's bytes and
 so the same under every wasmtime, processor and process; wasmtime's own fuel is not.
 
+Each pass of a loop costs ``LOOP_PASS`` more. A few instructions are enough to follow a pointer, and
+each pass may wait for memory as long as hundreds of instructions take: chains of prototypes, of
+names with one hash, of freed blocks. Exempt are the loops that interpret bytecode, known by their
+size and their table of targets: what one of their passes does is long, or in a loop of its own.
+
 An instruction that this file does not know is refused, above all bulk memory (whose work is not in
 proportion to its count) and threads.
 """
@@ -14,6 +19,9 @@ from __future__ import annotations
 
 import wasm
 
+LOOP_PASS = 64
+INTERPRETER_INSTRUCTIONS_MIN = 3_000
+INTERPRETER_TARGETS_MIN = 40
 _UNREACHABLE, _NOP, _BLOCK, _LOOP, _IF, _ELSE, _END = 0, 1, 2, 3, 4, 5, 0x0B
 _FREE = frozenset({_UNREACHABLE, _NOP, _BLOCK, _LOOP, _ELSE, _END})
 _BR_TABLE, _SELECT_TYPED, _F32_CONST, _F64_CONST, _PREFIX = 0x0E, 0x1C, 0x43, 0x44, 0xFC
@@ -89,6 +97,7 @@ def _metered_function(function: bytes, gas: bytes) -> bytes:
         at = wasm.skip_leb(function, at) + 1
     out = bytearray(function[:at])
     run_start, cost, check = at, 0, True
+    interpreters = _interpreters(function, at)
     while at < len(function):
         opcode = function[at]
         at = _after(function, at)
@@ -99,11 +108,35 @@ def _metered_function(function: bytes, gas: bytes) -> bytes:
             out += _charge(cost, gas, check)
             check = False
         out += function[run_start:at]
-        run_start, cost = at, 0
+        run_start = at
+        cost = LOOP_PASS if opcode == _LOOP and at not in interpreters else 0
         check = check or opcode == _LOOP
     if run_start != len(function):
         raise wasm.FormatError("a function does not end with `end`")
     return bytes(out)
+
+
+def _interpreters(function: bytes, at: int) -> set[int]:
+    """Where the bodies begin of the loops in a function that interpret bytecode."""
+    found = set()
+    outer: list[list[int]] = []  # of each block around: its loop's offset or 0, length, targets
+    while at < len(function):
+        opcode, before = function[at], at
+        at = _after(function, at)
+        for block in outer:
+            block[1] += 1
+        if opcode in {_BLOCK, _LOOP, _IF}:
+            outer.append([at if opcode == _LOOP else 0, 0, 0])
+        elif opcode == _BR_TABLE:
+            loops = [block for block in outer if block[0]]
+            if loops:
+                loops[-1][2] = max(loops[-1][2], wasm.read_unsigned(function, before + 1)[0])
+        elif opcode == _END and outer:
+            start, length, targets = outer.pop()
+            long = length >= INTERPRETER_INSTRUCTIONS_MIN and targets >= INTERPRETER_TARGETS_MIN
+            if start and long:
+                found.add(start)
+    return found
 
 
 def _charge(cost: int, gas: bytes, check: bool) -> bytes:

@@ -1,7 +1,7 @@
 // `System.files`: encodings are done here; only paths, options and raw bytes cross to the host.
 
 import {
-  Bytes, Moment, NoBytes, WrongType, apply, freeze, hasOwn, isWellFormed, keys, parse, quote, record, setPrototypeOf, stringify,
+  Bytes, Moment, NoBytes, WrongType, apply, define, freeze, hasOwn, isWellFormed, keys, parse, quote, record, setPrototypeOf, stringify,
   toBase64, toHex, toLowerCase
 } from './primordials.js'
 import { namedError } from './errors.js'
@@ -44,7 +44,12 @@ export function makeFiles (native, Buffer) {
   }
 
   const failed = (answer) => hasOwn(answer[0], 'error')
-  const errorOf = (answer) => namedError(answer[0].error.name, answer[0].error.message)
+  function errorOf (answer) {
+    const { name, message } = answer[0].error
+    const error = namedError(name, message)
+    if (hasOwn(answer[0].error, 'code')) define(error, 'code', answer[0].error.code)
+    return error
+  }
 
   // Asks the host and returns its answer's value, or throws its error.
   function ask (request, data) {

@@ -21,7 +21,7 @@ from nodevms.archive.pieces import content_pieces
 from nodevms.archive.proof import StateProof, verify_proof
 from nodevms.archive.publication import PublicationPlanner, Published
 from nodevms.archive.publisher import Publisher
-from nodevms.archive.record import Change, HistoryItem, Record, Value
+from nodevms.archive.record import Change, HistoryItem, Record, Totals, Value
 from nodevms.archive.state import State
 from nodevms.archive.temporary_contents import TemporaryContents
 from nodevms.archive.tree import EMPTY_ROOT
@@ -57,6 +57,7 @@ __all__ = [
     "State",
     "StateProof",
     "TemporaryContents",
+    "Totals",
     "TreeScan",
     "UnknownVersionError",
     "Value",

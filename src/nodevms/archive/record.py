@@ -95,6 +95,26 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class Totals:
+    """What all files and folders that are there are together.
+
+    Attributes:
+        bytes: Sum of the files' sizes; a content that two paths have counts twice.
+        paths: Number of files and folders, the root not among them.
+    """
+
+    bytes: int = 0
+    paths: int = 0
+
+    def after(self, old: Record | None, new: Record | None) -> Totals:
+        """Return the totals when one path has something else than before."""
+        return Totals(
+            self.bytes + _size(new) - _size(old),
+            self.paths + (new is not None) - (old is not None),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """The net effect of one call on one path.
 
@@ -136,6 +156,10 @@ class HistoryItem:
     seq: int
     path: str
     record: Record | None
+
+
+def _size(record: Record | None) -> int:
+    return 0 if record is None else record.size
 
 
 def encode_value(kind: Kind, size: int, sha256: bytes, mtime_ms: int) -> bytes:
