@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import statistics
 import tempfile
 import time
 from dataclasses import dataclass
@@ -132,6 +133,25 @@ def measure(engine: Engine, name: str, limits: Limits) -> Took:
             bench.close()
 
 
+def undoing(engine: Engine, limits: Limits, mebibytes: int) -> None:
+    """Show what undone calls cost with a heap of this size, alone and after calls that stayed."""
+    with tempfile.TemporaryDirectory() as place:
+        bench = Bench(engine, Path(place), limits)
+        for _ in range(mebibytes):
+            bench.call("fill", 1)
+        bench.call("never")
+        for what, calls in (
+            ("undone calls in a row", [("never",)]),
+            ("undone calls, each after a small one", [("nothing",), ("never",)]),
+            ("undone calls, each after one of 1e8 gas", [("spin", 250_000), ("never",)]),
+            ("calls of 1e8 gas", [("spin", 250_000)]),
+            ("calls out of gas", [("spin", 1e12)]),
+        ):
+            took = [sum(bench.call(*call).cpu for call in calls) for _ in range(10)]
+            print(f"heap of {mebibytes} MiB: {what:42}{statistics.median(took) * 1e3:8.1f} ms each")
+        bench.close()
+
+
 def names(engine: Engine, limits: Limits) -> list[str]:
     """Return the cases of the zoo."""
     with tempfile.TemporaryDirectory() as place:
@@ -163,6 +183,9 @@ def main() -> None:
             continue
         slowest = max(slowest, (name, took.cpu), key=lambda item: item[1])
         show(name, took, limits)
+    if not arguments.only:
+        for mebibytes in (0, 55):
+            on_engine_thread(lambda size=mebibytes: undoing(engine, limits, size))  # type: ignore[misc]
     print(f"the slowest took {slowest[1]:.2f} s of processor time: {slowest[0]}")
 
 

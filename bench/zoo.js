@@ -378,6 +378,13 @@ const cases = {
   'a large error': { run () { throw new Error('\u0001'.repeat(8 * MIB)) } }
 }
 
+exports.never = () => new Promise(() => {})
+exports.nothing = () => 1
+exports.spin = n => { for (let i = 0; i < n; i++); }
+exports.fill = mebibytes => {
+  kept ??= []
+  for (let i = 0; i < mebibytes; i++) kept.push(new Uint8Array(MIB).fill(i))
+}
 exports.names = () => Object.keys(cases)
 exports.prepares = name => 'prepare' in cases[name]
 exports.prepare = async name => (await (preparing ??= cases[name].prepare()).next()).done

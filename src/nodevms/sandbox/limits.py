@@ -23,4 +23,4 @@ class Limits:
     stack_bytes: int = 1024 * 1024
     result_bytes: int = 1024 * 1024
     console_bytes: int = 64 * 1024
-    timers: int = 10_000
+    timers: int = 5_000

@@ -40,7 +40,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     args_bytes: Number = 1024 * 1024
     result_bytes: Number = 1024 * 1024
     console_bytes: Number = 64 * 1024
-    timers: Number = 10_000
+    timers: Number = 5_000
     written_bytes: Number = 16 * 1024 * 1024
     written_paths: Number = 10_000
     archive_bytes: Number = 16 * 1024 * 1024 * 1024
