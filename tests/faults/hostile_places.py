@@ -51,7 +51,7 @@ PLACES = {
     "the message of an error": (
         "() => { throw Object.defineProperty(new Error(), 'message', { get () { BODY; return '' } }) }"
     ),
-    "toString for the console": "() => console.log('%s', { toString () { BODY; return '' } })",
+    "toString for the console": "() => console.count({ toString () { BODY; return '' } })",
     "a finally": "() => { try { throw 1 } finally { BODY } }",
     "a generator": "() => [...(function * () { BODY; yield 1 })()]",
     "a callback of the engine": "() => [2, 1].sort(() => { BODY; return 0 })",

@@ -30,11 +30,11 @@ def written(place: str, meeting: str, hook: str) -> str:
 
 
 @pytest.mark.parametrize(("place", "meeting"), CROSS, ids=NAMES)
-async def test_a_first_start_leaves_nothing(
+def test_a_first_start_leaves_nothing(
     engine: Engine, tmp_path: Path, place: str, meeting: str
 ) -> None:
     with pytest.raises(ScriptError) as caught:
-        await deployed(engine, written(place, meeting, "init"), tmp_path / "backend")
+        asyncio.run(deployed(engine, written(place, meeting, "init"), tmp_path / "backend"))
     _, code, message = MEETINGS[meeting]
     assert caught.value.code == "script-limit"
     assert caught.value.exit_code == 2

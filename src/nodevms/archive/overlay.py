@@ -16,33 +16,13 @@ from nodevms.archive.contents import ContentStore, read_content
 from nodevms.archive.errors import LimitExceededError
 from nodevms.archive.listing import Names, merged_page
 from nodevms.archive.paths import join_path, split_path
-from nodevms.archive.record import ZERO_HASH, Change, ChangeKind, Record, Totals, block_count
+from nodevms.archive.record import ZERO_HASH, Change, PendingChange, Record, Totals, block_count
 from nodevms.archive.room import NO_LIMIT, Room
-from nodevms.archive.state import State
+from nodevms.archive.state_at import CallState
 
 BYTES_MAX = 64 * 1024 * 1024
 PATHS_MAX = 10_000
 _UNPLACED = -1
-
-
-@dataclass(frozen=True, slots=True)
-class PendingChange:
-    """What a call does to one path, before its content has a place.
-
-    Attributes:
-        path: Canonical path.
-        kind: What is there afterwards.
-        size: Content bytes of a file, else 0.
-        sha256: SHA-256 of a file's content, else 32 zero bytes.
-        data: The content, if the call wrote it; None for a file that was moved or copied from
-            the state, for folders and for deletions.
-    """
-
-    path: str
-    kind: ChangeKind
-    size: int
-    sha256: bytes
-    data: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +52,7 @@ class Overlay:
 
     def __init__(
         self,
-        state: State,
+        state: CallState,
         contents: ContentStore,
         time_ms: int,
         *,
@@ -92,7 +72,7 @@ class Overlay:
         self._exceeded: LimitExceededError | None = None
 
     @property
-    def state(self) -> State:
+    def state(self) -> CallState:
         """The state before the call."""
         return self._state
 

@@ -142,6 +142,26 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class PendingChange:
+    """What a call does to one path, before its content has a place.
+
+    Attributes:
+        path: Canonical path.
+        kind: What is there afterwards.
+        size: Content bytes of a file, else 0.
+        sha256: SHA-256 of a file's content, else 32 zero bytes.
+        data: The content, if the call wrote it; None for a file that was moved or copied from
+            the state, for folders and for deletions.
+    """
+
+    path: str
+    kind: ChangeKind
+    size: int
+    sha256: bytes
+    data: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
 class HistoryItem:
     """One change of the past.
 

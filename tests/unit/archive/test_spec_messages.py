@@ -45,7 +45,8 @@ def spelled(node: ast.expr) -> str:
     text = ast.unparse(node)[2:-1]
     text = text.replace("{PATH_BYTES_MAX}", "4096").replace("{NAME_BYTES_MAX}", "255")
     text = text.replace("{LISTING_BYTES_MAX:,}", "67,108,864")
-    text = re.sub(r"\{self\.[\w.]+(:,)?\}", "N", text).replace("{name}", "start")
+    text = text.replace("{parsed.name}", "NAME").replace("{name}", "start")
+    text = re.sub(r"\{self\.[\w.]+(:,)?\}", "N", text)
     text = re.sub(r"\{(size|paths):,\}", "M", text)
     return re.sub(r"\{\w+\}", "P", text)
 
