@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final, Protocol
 
-SEED_GAS: Final = 50_000
+SEED_GAS: Final = 10_000
 CONSOLE_GAS: Final = 50_000
 CONSOLE_BYTE_GAS: Final = 10
 
