@@ -290,7 +290,7 @@ const cases = {
   generators: { run () { function * f () { for (;;) yield } for (const x of f()) x } },
   'asynchronous functions': { async run () { const f = async () => {}; for (;;) await f() } },
   'promises, many at once': { async run () { for (;;) await Promise.all(Array.from({ length: 50000 }, async () => {})) } },
-  'deep recursion': { run () { const f = n => n === 0 ? 0 : 1 + f(n - 1); for (;;) f(4000) } },
+  'deep recursion': { run () { const f = n => n === 0 ? 0 : 1 + f(n - 1); for (;;) f(1000) } },
   'stack overflows': { run () { const f = () => f(); for (;;) try { f() } catch {} } },
   'cyclic garbage': { run () { for (;;) { const a = {}; a.b = { a } } } },
   'cyclic garbage beside a large heap': {
@@ -326,7 +326,7 @@ const cases = {
   'URL and URLSearchParams': { run () { for (;;) new URL('http://a.example/b?' + 'c=d&'.repeat(100)).searchParams.get('c') } },
   'encodeURIComponent': { run () { const s = 'é'.repeat(100000); for (;;) decodeURIComponent(encodeURIComponent(s)) } },
   Date: { run () { for (let i = 0; ; i++) new Date(new Date(i * 1e6).toISOString()).getTime() } },
-  timers: { async run () { for (;;) await new Promise(resolve => { for (let i = 0; i < 5000; i++) setTimeout(resolve, random(1000)) }) } },
+  timers: { async run () { for (;;) await new Promise(resolve => { for (let i = 0; i < 4000; i++) setTimeout(i ? Boolean : resolve, i ? random(1000) : 1000) }) } },
   console: { run () { for (;;) console.log('x') } },
   'console, wide': { run () { const o = Array.from({ length: 200 }, (_, i) => ({ i })); for (;;) console.log(o, 'x'.repeat(10000)) } },
   'console.table': { run () { const o = Array.from({ length: 200 }, (_, i) => ({ i, j: i })); for (;;) console.table(o) } },

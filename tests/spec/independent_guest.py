@@ -72,7 +72,7 @@ class Guest:
     def on_call(self, operation: int, pointer: int, length: int) -> int:
         request = self.read(pointer & 0xFFFFFFFF, length)
         if operation == 2:
-            self.charge(50_000)
+            self.charge(10_000)
             self.asked_for_seed, self.answer = True, self.seed
         elif operation == 3:
             self.charge(50_000 + 10 * len(request))
