@@ -14,14 +14,14 @@ export function makeTimers (native, uncaught) {
   let created = 0
 
   function insert (timer) {
-    byId[timer.id] = timer
     queue.add(timer)
+    byId[timer.id] = timer
   }
 
   function remove (timer) {
     if (!waits(timer)) return
-    delete byId[timer.id]
     queue.remove(timer)
+    delete byId[timer.id]
   }
 
   // A handle shows its class, and what a script made up must not get into the queue.
