@@ -12,6 +12,7 @@ from independent_backend import verify
 from independent_entry import read_entry
 from independent_guest import Guest, random_numbers
 
+from nodevms.audit import Verifier
 from nodevms.sandbox import Engine
 
 SCRIPT = """
@@ -53,8 +54,9 @@ def test_results_and_gas(engine: Engine, tmp_path: Path) -> None:
         SCRIPT + "exports.upgrade = () => { calls = 7 }", [("count",)], upgrade=True
     )
     problems: list[str] = []
+    heap_hash = Verifier(engine).verify(honest.directory).heap_hash
     # The guest's stack needs a thread's that is larger than the system's default.
-    thread = threading.Thread(target=replay, args=(honest.directory, problems))
+    thread = threading.Thread(target=replay, args=(honest.directory, heap_hash, problems))
     before = threading.stack_size(256 << 20)
     try:
         thread.start()
@@ -64,7 +66,7 @@ def test_results_and_gas(engine: Engine, tmp_path: Path) -> None:
     assert problems == []
 
 
-def replay(directory: Path, problems: list[str]) -> None:
+def replay(directory: Path, heap_hash: str, problems: list[str]) -> None:
     entries = [read_entry(block) for block in verify(directory).log.blocks]
     assert len(entries) == 18
     guest, code = None, ""
@@ -96,3 +98,6 @@ def replay(directory: Path, problems: list[str]) -> None:
             problems.append(f"entry {seq}: {expected} is not {found}")
         if entry.get("methodName") == "roll":
             assert json.loads(text) == random_numbers(entry["seed"], 3)
+    assert guest is not None
+    if guest.heap_hash() != heap_hash:
+        problems.append("the memory at the end is another")

@@ -17,6 +17,7 @@ from nodevms.archive.errors import (
     FilesError,
     LimitExceededError,
     MalformedRequestError,
+    ReadOnlyError,
 )
 from nodevms.archive.file_requests import (
     OK,
@@ -61,11 +62,13 @@ class FileApi:
     Args:
         overlay: The call's view of the files.
         info: For `getInfo`.
+        readonly: Answer every request for a change with a ReadOnlyError.
     """
 
-    def __init__(self, overlay: Overlay, info: ArchiveInfo) -> None:
+    def __init__(self, overlay: Overlay, info: ArchiveInfo, *, readonly: bool = False) -> None:
         self._overlay = overlay
         self._info = info
+        self._readonly = readonly
 
     def handle(self, request: bytes, charge: Charge) -> bytes:
         """Do one operation and return its answer.
@@ -88,6 +91,8 @@ class FileApi:
             operation = _OPERATIONS.get(parsed.name)
             if operation is None or (parsed.data is None) == (parsed.name == "writeFile"):
                 raise MalformedRequestError("the file request is malformed")
+            if self._readonly and parsed.name in _CHANGING:
+                raise ReadOnlyError(f"a read-only call cannot change files ({parsed.name})")
             return operation(self, FileRules(self._overlay, charge), parsed)
         except FilesError as error:
             return answer_error(error.name, str(error))
@@ -198,6 +203,7 @@ def _whole_number(options: dict[str, Scalar], name: str, default: int) -> int:
     return int(min(max(value, 0), NUMBER_MAX))
 
 
+_CHANGING = frozenset({"writeFile", "mkdir", "unlink", "rmdir", "copy", "rename"})
 _OPERATIONS: dict[str, Callable[[FileApi, FileRules, Request], bytes]] = {
     "readFile": FileApi._read_file,
     "writeFile": FileApi._write_file,

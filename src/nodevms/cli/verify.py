@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
+from nodevms.cli.dat_urls import CALL_LOG, DRIVE, dat_key
 from nodevms.cli.network_options import NetworkWish, network_options
 from nodevms.cli.options import max_download_option, max_time_option
 from nodevms.cli.standard_output import read_or_not
@@ -27,7 +29,19 @@ from nodevms.errors import CouldNotCheckError, NodeVMSError
     type=click.Path(path_type=Path),
     help="Keep what is fetched here, and continue an earlier fetch.",
 )
-@click.option("--allow-older", is_flag=True, help="Accept a shorter log than you saw before.")
+@click.option(
+    "--answer",
+    "answers",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Compute this saved answer of a read-only call again; may be given many times.",
+)
+@click.option(
+    "--allow-older",
+    is_flag=True,
+    help="Accept a log shorter than you saw before, or a copy that is not whole.",
+)
 @click.option("--no-memory", is_flag=True, help="Neither ask nor remember what you saw before.")
 @max_time_option
 @max_download_option
@@ -38,6 +52,7 @@ def command(
     files: str | None,
     log: str | None,
     directory: Path | None,
+    answers: tuple[Path, ...],
     allow_older: bool,
     no_memory: bool,
     seconds_max: float | None,
@@ -47,9 +62,11 @@ def command(
 ) -> None:
     """Replay a backend's log and compare results, files and signatures.
 
-    URL is where the backend is served. dat://KEY is its call log: then log and files are copied
-    from whoever in the Dat network has them, and no server is asked. With URL and --log, the
-    network is asked when the server cannot be read.
+    URL is where the backend is served. dat://KEY is the URL behind "Call log:": then log and files
+    are copied from whoever in the Dat network has them, and no server is asked. With URL and --log,
+    the network is asked when the server cannot be read.
+
+    A FILE of --answer is what nodevms call --save wrote.
 
     Exits with 0 when everything is verified, 1 when something is proved false, 2 on wrong usage,
     and 3 when it could not be checked.
@@ -59,7 +76,9 @@ def command(
     nodevms verify ./counter
     nodevms verify localhost:5555 --log dat://7081…bbef
     nodevms verify dat://7081…bbef
+    nodevms verify ./guestbook --answer size.json
     """  # noqa: D301
+    from nodevms.cli.saved_answers import read_answers
     from nodevms.cli.verify_report import fail, succeed
 
     screen = Screen(quiet=as_json)
@@ -68,6 +87,7 @@ def command(
         task = _task(
             files, log, allow_older, not no_memory, seconds_max, bytes_max, network, screen
         )
+        task = replace(task, answers=read_answers(answers))
         report, source = task.verify(target, directory)
     except NodeVMSError as error:
         failure: NodeVMSError = error
@@ -103,11 +123,10 @@ def _task(
 ) -> Task:
     from nodevms.audit import SECONDS_MAX, Deadline, Expectations
     from nodevms.audit.fetch import FETCH_BYTES_MAX
-    from nodevms.feed import parse_dat_url
 
     expectations = Expectations(
-        log_key=None if log is None else parse_dat_url(log),
-        files_key=None if files is None else parse_dat_url(files),
+        log_key=None if log is None else dat_key(log, CALL_LOG, "verify --log"),
+        files_key=None if files is None else dat_key(files, DRIVE, "verify --files"),
         allow_older=allow_older,
     )
     deadline = Deadline(seconds_max or SECONDS_MAX, time.monotonic)

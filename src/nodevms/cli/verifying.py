@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from nodevms.cli.dat_urls import CALL_LOG, dat_key
 from nodevms.cli.network_options import NetworkWish, joined
 from nodevms.cli.target import (
     directory_of,
@@ -21,7 +22,7 @@ from nodevms.cli.verify_screen import Screen
 from nodevms.errors import CouldNotCheckError, ProvedFalseError, UsageError
 
 if TYPE_CHECKING:
-    from nodevms.audit import Deadline, Expectations, Report
+    from nodevms.audit import Deadline, Expectations, Report, SavedAnswer
     from nodevms.rpc.client import BackendInfo
 
 T = TypeVar("T")
@@ -53,6 +54,7 @@ class Task:
     bytes_max: int
     network: NetworkWish
     screen: Screen
+    answers: Sequence[SavedAnswer] = ()
 
     def verify(self, target: str, directory: Path | None) -> tuple[Report, Source]:
         """Verify a directory, or fetch and verify.
@@ -77,9 +79,9 @@ class Task:
         return report, Source("directory")
 
     def _log_key(self, url: str) -> bytes:
-        from nodevms.feed import dat_url, parse_dat_url
+        from nodevms.feed import dat_url
 
-        key = parse_dat_url(url)
+        key = dat_key(url, CALL_LOG, "verify")
         if self.expectations.log_key not in (None, key):
             raise UsageError(f"--log is another log than {dat_url(key)}")
         return key
@@ -121,7 +123,7 @@ class Task:
         memory = Memory(default_state_folder()) if self.remember else None
         verifier = Verifier(Engine(), memory=memory, deadline=self.deadline)
         expectations = replace(self.expectations, from_others=from_others)
-        return verifier.verify(place, expectations, self.screen)
+        return verifier.verify(place, expectations, self.screen, self.answers)
 
     async def _in_time(self, fetching: Awaitable[T]) -> T:
         try:

@@ -3,8 +3,10 @@
 from nodevms.sandbox.engine import ENGINE_STACK_BYTES, Engine
 from nodevms.sandbox.host import Host, Meter, Operation, OutOfGas
 from nodevms.sandbox.instance import EngineFaultError, HostTimeoutError
+from nodevms.sandbox.journal import Point
 from nodevms.sandbox.limits import Limits
 from nodevms.sandbox.outcome import Export, Outcome, stopped
+from nodevms.sandbox.replica import Fork, Replica
 from nodevms.sandbox.sandbox import Sandbox
 
 __all__ = [
@@ -12,6 +14,7 @@ __all__ = [
     "Engine",
     "EngineFaultError",
     "Export",
+    "Fork",
     "Host",
     "HostTimeoutError",
     "Limits",
@@ -19,6 +22,8 @@ __all__ = [
     "Operation",
     "OutOfGas",
     "Outcome",
+    "Point",
+    "Replica",
     "Sandbox",
     "stopped",
 ]

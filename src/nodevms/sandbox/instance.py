@@ -18,9 +18,9 @@ from nodevms.errors import NodeVMSError
 from nodevms.sandbox import capi
 from nodevms.sandbox.engine import Engine
 from nodevms.sandbox.host import CONSOLE_BYTE_GAS, CONSOLE_GAS, SEED_GAS, Host, Operation, OutOfGas
+from nodevms.sandbox.image import PAGE_BYTES, ZEROS, Image, SparseImage, differences
 from nodevms.sandbox.limits import Limits
 
-PAGE_BYTES: Final = 65536
 MEMORY_MARGIN_BYTES: Final = 32 * 1024 * 1024
 """What the guest may have beyond the JavaScript heap: stack, request, gaps between allocations."""
 STACK_TEXT_BYTES_MAX: Final = 65536
@@ -72,19 +72,6 @@ class Ended:
     exports: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
-    """A copy of everything that makes up a guest's state between two entries.
-
-    Attributes:
-        stack_pointer: Where the C stack begins; what lies below is dead and not kept.
-        memory: The memory from there on.
-    """
-
-    stack_pointer: int
-    memory: bytes
-
-
 class Instance:
     """A guest in memory, new or from an image. It belongs to one thread at a time.
 
@@ -94,7 +81,9 @@ class Instance:
         wall_seconds: How many ticks of the engine's clock an entry may last.
     """
 
-    def __init__(self, engine: Engine, limits: Limits, image: Image | None = None) -> None:
+    def __init__(
+        self, engine: Engine, limits: Limits, image: Image | SparseImage | None = None
+    ) -> None:
         self._doors = engine.doors
         self._gas_limit = limits.gas
         self.wall_seconds: Final = WALL_SECONDS_MIN + limits.gas // WALL_GAS_PER_SECOND
@@ -164,8 +153,20 @@ class Instance:
     def image(self) -> Image:
         """Copy the guest's state. Only between two entries."""
         size = capi.memory_size(self._context, self._memory)
-        start = self._stack_pointer.get()
-        return Image(start, ctypes.string_at(self._base() + start, size - start))
+        stack_pointer, base, start = self._stack_pointer.get(), self._base(), 0
+        # Most of the stack was never used; comparing is cheaper than keeping it.
+        while start < stack_pointer and ctypes.string_at(base + start, PAGE_BYTES) == ZEROS:
+            start += PAGE_BYTES
+        return Image(stack_pointer, start, ctypes.string_at(base + start, size - start))
+
+    def sparse_image(self, new: Image) -> SparseImage:
+        """Copy of the guest's state what differs from a new guest's. Only between two entries.
+
+        Args:
+            new: The image of a new guest.
+        """
+        size = capi.memory_size(self._context, self._memory)
+        return SparseImage(self._stack_pointer.get(), size, differences(self._base(), size, new))
 
     def charge(self, gas: int) -> None:
         """Take gas for the host's work; see :class:`nodevms.sandbox.host.Meter`."""
@@ -209,12 +210,13 @@ class Instance:
         elif self.recorded is not None:
             self.recorded.append((answer, gas))
 
-    def _restore(self, image: Image) -> None:
-        size = image.stack_pointer + len(image.memory)
-        missing = size - capi.memory_size(self._context, self._memory)
+    def _restore(self, image: Image | SparseImage) -> None:
+        missing = image.size - capi.memory_size(self._context, self._memory)
         if missing > 0:
             capi.grow_memory(self._context, self._memory, missing // PAGE_BYTES)
-        ctypes.memmove(self._base() + image.stack_pointer, image.memory, len(image.memory))
+        base = self._base()
+        for at, piece in image.pieces:
+            ctypes.memmove(base + at, piece, len(piece))
         self._stack_pointer.set(image.stack_pointer)
 
     def _place(self, request: bytes) -> bool:

@@ -6,6 +6,7 @@ ahead of ``commit``, which runs on the disk's thread.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -16,7 +17,6 @@ from nodevms.archive import ArchiveInfo
 from nodevms.archive.index_file import DAMAGED
 from nodevms.errors import NodeVMSError, StorageError
 from nodevms.sandbox import Engine
-from nodevms.vm.call_failure import call_failure
 from nodevms.vm.entries import (
     FORMAT_VERSION,
     HOST_API,
@@ -32,6 +32,8 @@ from nodevms.vm.entries import (
 from nodevms.vm.errors import OutcomeUnknownError
 from nodevms.vm.execution import ConsoleSink, Executed, Execution, StartHook
 from nodevms.vm.limits import Limits
+from nodevms.vm.read_only_calls import ReadOnlyCalls
+from nodevms.vm.reporter import Observer, Ran, Reporter
 from nodevms.vm.requests import Answer, Deliver, Method, Request
 from nodevms.vm.script import Script
 from nodevms.vm.start_failure import no_exports, start_failure
@@ -49,12 +51,19 @@ class Surroundings:
         clock: Milliseconds since 1970.
         seeds: 16 fresh hex digits.
         console: Where the script's output goes, or None.
+        shows: Whether what goes there at a level is read; what nobody reads is not made.
+        observer: Is told of every call, failures included, of which the console then hears
+            nothing; or None.
+        stopwatch: Seconds, from any beginning.
     """
 
     engine: Engine
     clock: Clock
     seeds: Callable[[], str]
     console: ConsoleSink | None = None
+    shows: Callable[[str], bool] = lambda _level: True
+    observer: Observer | None = None
+    stopwatch: Callable[[], float] = time.perf_counter
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +107,7 @@ class Backend:
 
     Attributes:
         failure: What the disk did that ends this backend, or None.
+        read_only: Runs the calls of its read-only methods; None if it has none.
     """
 
     def __init__(
@@ -117,20 +127,22 @@ class Backend:
         self._surroundings = surroundings
         self._time_ms = time_ms
         self._seq = store.log.length
-        self._script_name = ""
+        self._info = ArchiveInfo(url=store.files_url, title=identity.title)
+        self._reporter = Reporter(surroundings.console, surroundings.shows, surroundings.observer)
         self._execution = Execution(
             surroundings.engine,
             limits,
             state=store.state,
             contents=store.contents,
-            info=ArchiveInfo(url=store.files_url, title=identity.title),
-            console=surroundings.console,
+            info=self._info,
+            console=None if surroundings.console is None else self._reporter.printed,
         )
+        self.read_only: ReadOnlyCalls | None = None
 
     @property
     def methods(self) -> tuple[Method, ...]:
         """What may be called."""
-        return tuple(Method(e.name, e.parameters) for e in self._execution.exports)
+        return tuple(Method(e.name, e.parameters, e.readonly) for e in self._execution.exports)
 
     def start(self, script: Script, kind: type[Start]) -> Logged:
         """Load the script and write the start entry; on failure nothing is recorded.
@@ -142,7 +154,7 @@ class Backend:
         Raises:
             ScriptError: The script threw, was stopped, or exports nothing.
         """
-        self._script_name = script.name
+        self._reporter.begins(script)
         hook: StartHook | None = {Init: "init", Upgrade: "upgrade"}.get(kind)  # type: ignore[assignment]
         time_ms = self._now()
         executed = self._execution.start(
@@ -157,14 +169,15 @@ class Backend:
         self._seq += 1
         block = encode(entry)
         self.store.write_start(self.epoch, block, brings_code=kind is not Restart)
+        self._begin_read_only(time_ms)
         request = Request("", b"[]", None, None)
-        answer = _answer(executed, self.epoch, self.epoch)
+        answer = self._answer(executed, self.epoch)
         return Logged(self.epoch, block, len(block), request, answer, time_ms, executed)
 
     def execute(self, request: Request) -> Logged:
         """Run one call and make its entry; nothing of it may leave before ``commit``."""
         time_ms, seq, contents = self._now(), self._seq, self.store.contents
-        brought = contents.appended_bytes
+        brought, began = contents.appended_bytes, self._surroundings.stopwatch()
         try:
             executed = self._execution.call(
                 request.method,
@@ -177,9 +190,9 @@ class Backend:
         except StorageError as error:
             self._note(error)
             raise
-        if self._surroundings.console is not None and executed.outcome.error is not None:
-            level, text = call_failure(request.method, executed.outcome, self._script_name)
-            self._surroundings.console(seq, level, text)
+        elapsed_ms = (self._surroundings.stopwatch() - began) * 1000
+        ran = Ran(seq, time_ms, elapsed_ms, request, executed.outcome, executed.changes)
+        self._reporter.ended(ran)
         info = CallInfo(
             userId=request.caller,
             methodName=request.method,
@@ -189,9 +202,14 @@ class Backend:
         )
         block = encode(Call(call=info, result=executed.result))
         self._seq += 1
-        answer = _answer(executed, seq, self.epoch)
+        answer = self._answer(executed, seq)
         size = len(block) + contents.appended_bytes - brought
         return Logged(seq, block, size, request, answer, time_ms, executed)
+
+    def seal(self, batch: list[Logged]) -> None:
+        """Note, before the next call runs, where a batch leaves the backend. Raises nothing."""
+        if self.read_only is not None:
+            self.read_only.seal(batch[-1].seq + 1, self.epoch, batch[-1].time_ms)
 
     def commit(self, batch: list[Logged], deliver: Deliver) -> bool:
         """Make a batch last, answer its callers, and bring the index up to it.
@@ -210,6 +228,8 @@ class Backend:
             )
             deliver([(logged.request, unknown) for logged in batch])
             return False
+        if self.read_only is not None:
+            self.read_only.advance(self.store.log.synced_head())
         deliver([(logged.request, logged.answer) for logged in batch])
         try:
             self.store.index()
@@ -218,16 +238,39 @@ class Backend:
             return False
         return True
 
+    def heap_hash(self) -> str:
+        """Return the hash of the guest's state, while no call runs; see ``Sandbox.heap_hash``."""
+        return self._execution.heap_hash()
+
     def close(self) -> None:
         """End the script and close the store."""
         self._execution.close()
         self.store.close()
+
+    def _begin_read_only(self, time_ms: int) -> None:
+        if any(export.readonly for export in self._execution.exports):
+            self.read_only = ReadOnlyCalls(
+                self._execution,
+                self.store,
+                self._info,
+                seeds=self._surroundings.seeds,
+                reporter=self._reporter,
+                stopwatch=self._surroundings.stopwatch,
+                with_stacks=self.identity.debug,
+            )
+            self.read_only.seal(self._seq, self.epoch, time_ms)
+            self.read_only.advance(self.store.log.synced_head())
 
     def _note(self, error: NodeVMSError) -> None:
         """Remember why it ends, and have a damaged index made again by the next start."""
         self.failure = error
         if error.code == DAMAGED:
             self.store.distrust_index()
+
+    def _answer(self, executed: Executed, seq: int) -> Answer:
+        outcome = executed.outcome
+        stack = self._reporter.stack(outcome) if self.identity.debug else None
+        return Answer(outcome.result, outcome.error, seq, self.epoch, stack)
 
     def _now(self) -> int:
         self._time_ms = max(self._time_ms, self._surroundings.clock())
@@ -255,8 +298,3 @@ class Backend:
             debug=self.identity.debug,
             **common,  # type: ignore[arg-type]
         )
-
-
-def _answer(executed: Executed, seq: int, epoch: int) -> Answer:
-    outcome = executed.outcome
-    return Answer(outcome.result, outcome.error, seq, epoch)

@@ -24,7 +24,17 @@ from nodevms.archive import (
     State,
 )
 from nodevms.json_text import deeper_than
-from nodevms.sandbox import Engine, Export, Meter, Operation, Outcome, Sandbox, stopped
+from nodevms.sandbox import (
+    Engine,
+    Export,
+    Meter,
+    Operation,
+    Outcome,
+    Point,
+    Replica,
+    Sandbox,
+    stopped,
+)
 from nodevms.vm.entries import (
     ENTRY_BYTES_MAX,
     JSON_DEPTH_MAX,
@@ -35,8 +45,8 @@ from nodevms.vm.entries import (
 from nodevms.vm.limits import Limits
 
 SeedSource = Callable[[], str]
-ConsoleSink = Callable[[int, str, str], None]
-"""Takes the entry's position, a level and a text."""
+ConsoleSink = Callable[[int | None, str, str], None]
+"""Takes the entry's position (None for a read-only call), a level and a text."""
 StartHook = Literal["init", "upgrade"]
 
 ENTRY_BASE_BYTES: Final = 1024
@@ -60,11 +70,21 @@ class Executed:
     outcome: Outcome
 
 
-class _Environment:
-    """Answers what the guest asks during one call."""
+class Environment:
+    """Answers what the guest asks during one call.
+
+    Args:
+        files: The call's view of the files.
+        seeds: Gives 16 hex digits when the call asks for randomness.
+        console: Where the script's output goes.
+        seq: The position of the call's entry; None for a read-only call.
+
+    Attributes:
+        seed: The seed that the call asked for, if it did.
+    """
 
     def __init__(
-        self, files: FileApi, seeds: SeedSource, console: ConsoleSink | None, seq: int
+        self, files: FileApi, seeds: SeedSource, console: ConsoleSink | None, seq: int | None
     ) -> None:
         self._seq = seq
         self._files = files
@@ -73,6 +93,7 @@ class _Environment:
         self.seed: str | UnsetType = UNSET
 
     def call(self, operation: int, request: bytes, meter: Meter) -> bytes:
+        """Answer one request; see :class:`nodevms.sandbox.Host`."""
         if operation == Operation.FILES:
             return self._files.handle(request, meter.charge)
         if operation == Operation.SEED:
@@ -164,11 +185,23 @@ class Execution:
             return self._without_changes(self._sandbox.undo_last(*limit), environment)
         return self._end(outcome, overlay, environment, seq)
 
+    def point(self) -> Point:
+        """Return where the guest is, for :meth:`replica`. Only between two calls."""
+        return self._sandbox.point()
+
+    def replica(self) -> Replica:
+        """Return what makes copies of the guest for calls that leave nothing behind."""
+        return self._sandbox.replica()
+
+    def heap_hash(self) -> str:
+        """Return the hash of the guest's state after the last entry; see ``Sandbox.heap_hash``."""
+        return self._sandbox.heap_hash()
+
     def close(self) -> None:
         """Free the guest's memory."""
         self._sandbox.close()
 
-    def _begin(self, seq: int, time_ms: int, seeds: SeedSource) -> tuple[Overlay, _Environment]:
+    def _begin(self, seq: int, time_ms: int, seeds: SeedSource) -> tuple[Overlay, Environment]:
         overlay = Overlay(
             self._state,
             self._contents,
@@ -176,9 +209,9 @@ class Execution:
             bytes_max=self._limits.written_bytes,
             paths_max=self._limits.written_paths,
         )
-        return overlay, _Environment(FileApi(overlay, self._info), seeds, self._console, seq)
+        return overlay, Environment(FileApi(overlay, self._info), seeds, self._console, seq)
 
-    def _without_changes(self, outcome: Outcome, environment: _Environment) -> Executed:
+    def _without_changes(self, outcome: Outcome, environment: Environment) -> Executed:
         result = _result(outcome, filesVersion=self._state.version)
         return Executed(result, environment.seed, (), outcome)
 
@@ -186,7 +219,7 @@ class Execution:
         self,
         outcome: Outcome,
         overlay: Overlay,
-        environment: _Environment,
+        environment: Environment,
         seq: int,
     ) -> Executed:
         changes = overlay.commit(seq + 1)
@@ -222,11 +255,18 @@ def _item(change: Change) -> ChangeItem:
     )
 
 
+def beyond_depth(outcome: Outcome) -> tuple[str, str] | None:
+    """Return code and message for a result or error that nests too deeply."""
+    if deeper_than(outcome.result or outcome.error or b"", JSON_DEPTH_MAX):
+        return "ERR_RESULT_DEPTH", f"The result nests deeper than {JSON_DEPTH_MAX} levels"
+    return None
+
+
 def _beyond_entry(outcome: Outcome, overlay: Overlay, input_bytes: int) -> tuple[str, str] | None:
     """Say why this call cannot become an entry; the rule does not depend on the host's storage."""
     text = outcome.result or outcome.error or b""
-    if deeper_than(text, JSON_DEPTH_MAX):
-        return "ERR_RESULT_DEPTH", f"The result nests deeper than {JSON_DEPTH_MAX} levels"
+    if (limit := beyond_depth(outcome)) is not None:
+        return limit
     try:
         overlay.check_limits()
     except LimitExceededError as error:

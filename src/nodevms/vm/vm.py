@@ -25,6 +25,7 @@ from nodevms.vm.exports import Exports
 from nodevms.vm.feeds_watcher import FeedsWatcher, NobodyWatches
 from nodevms.vm.lifetime import Lifetime
 from nodevms.vm.limits import Limits
+from nodevms.vm.reporter import Observer
 from nodevms.vm.requests import Answer, Method, Request
 from nodevms.vm.running import QUEUE_CEILING, QUEUE_MAX, Running
 from nodevms.vm.script import Script
@@ -49,6 +50,7 @@ class VM:
         clock: Callable[[], int] = clock_ms,
         seeds: Callable[[], str] = fresh_seed,
         script_log: logging.Logger | None = None,
+        observer: Observer | None = None,
     ) -> None:
         """Take the script; nothing runs before :meth:`deploy`.
 
@@ -58,12 +60,14 @@ class VM:
             clock: Milliseconds since 1970.
             seeds: 16 fresh hex digits for each call that asks for randomness.
             script_log: Where ``console`` writes; by default the logger ``nodevms.script``.
+            observer: Is told of every call as it ends; the log then says nothing of failed ones.
         """
         self.script: Final = code if isinstance(code, Script) else Script("script.js", code)
         self._engine = engine
         self._clock = clock
         self._seeds = seeds
         self._console = Console(script_log or logging.getLogger("nodevms.script"), time.monotonic)
+        self._observer = observer
         self._lifetime: Lifetime | None = None
         self._beginning: asyncio.Future[None] | None = None
         self.exports: Final = Exports(lambda: self.methods, self.call)
@@ -135,13 +139,16 @@ class VM:
     ) -> asyncio.Future[Answer]:
         """Queue one call; it takes its place before this returns.
 
+        A call of a read-only method waits for no other and is not logged.
+
         Args:
             method: The exported function.
             arguments: JSON array text.
             caller: Who calls; the one who calls this has made sure of it.
 
         Returns:
-            The answer, once its entry is on disk. An error of the script is an answer too.
+            The answer, once its entry is on disk, or that it was read at. An error of the script is
+            an answer too.
 
         Raises:
             UnknownMethodError: The script exports no such function.
@@ -157,13 +164,13 @@ class VM:
             check_caller(caller, debug=running.backend.identity.debug)
         arguments = check_arguments(arguments, running.backend.limits.args_bytes)
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        running.worker.submit(Request(method, arguments, caller, future))
+        running.submit(Request(method, arguments, caller, future))
         return future
 
     def refuse_waiting(self) -> None:
         """Refuse the calls that have not begun to run; their callers are told."""
         if self._lifetime is not None and (running := self._lifetime.running) is not None:
-            running.worker.refuse_waiting()
+            running.refuse_waiting()
 
     async def failure(self) -> NodeVMSError:
         """Wait until the backend has failed for good: opening it again cannot help.
@@ -263,7 +270,14 @@ class VM:
     def _surroundings(self) -> Surroundings:
         if self._engine is None:
             self._engine = Engine()
-        return Surroundings(self._engine, self._clock, self._seeds, self._console)
+        return Surroundings(
+            engine=self._engine,
+            clock=self._clock,
+            seeds=self._seeds,
+            console=self._console,
+            shows=self._console.shows,
+            observer=self._observer,
+        )
 
 
 def _absolute(path: Path | str) -> Path:

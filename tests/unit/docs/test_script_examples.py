@@ -51,7 +51,7 @@ async def test_an_example(engine: Engine, tmp_path: Path, code: str, session: st
 
 
 def test_no_example_is_left_out() -> None:
-    assert len(EXAMPLES) == PAGE.count("```js") == PAGE.count("```text") == 8
+    assert len(EXAMPLES) == PAGE.count("```js") == PAGE.count("```text") == 9
 
 
 def test_the_limits_are_the_defaults() -> None:

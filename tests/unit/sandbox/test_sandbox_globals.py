@@ -128,7 +128,11 @@ def test_system_cannot_be_changed(run: Run, change: str) -> None:
         "[System.caller, typeof System.files.readFile, Object.keys(System)]"
     )
     assert machine.error("f")["name"] == "TypeError"
-    assert machine.value("g", caller="bob") == [{"id": "bob"}, "function", ["files", "caller"]]
+    assert machine.value("g", caller="bob") == [
+        {"id": "bob"},
+        "function",
+        ["files", "readonly", "caller"],
+    ]
 
 
 def test_the_caller_belongs_to_the_call(run: Run) -> None:
