@@ -14,7 +14,10 @@ from msgspec import Raw
 from outside import nothing_but
 
 from nodevms.errors import NodeVMSError
+from nodevms.feed import parse_dat_url
 from nodevms.json_text import compact
+from nodevms.rpc import ReadOnlyAnswer
+from nodevms.rpc.answers import error_member
 from nodevms.sandbox import Engine
 from nodevms.vm import VM, Answer, CallLog, DatArchive, Limits
 from nodevms.vm.entries import Call, Entry
@@ -36,6 +39,7 @@ class Ran:
         canaries: The answers to the second caller's calls.
         neighbour: The answers of another backend in the same process.
         logged: Caller, method, arguments and answer of each accepted call, in order.
+        reads: The answers of read-only calls, which are in no log.
         entries: What the log holds.
         files: What the files are at the end.
         console: What the script printed.
@@ -46,6 +50,7 @@ class Ran:
     canaries: list[str | None] = field(default_factory=list)
     neighbour: list[bytes | None] = field(default_factory=list)
     logged: list[tuple[str | None, str, bytes, Answer]] = field(default_factory=list)
+    reads: list[ReadOnlyAnswer] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
     console: list[str] = field(default_factory=list)
@@ -134,12 +139,33 @@ class _Arena:
                 ran.answers.append(str(error))
         for caller, name, arguments, future in waiting:
             answer = await future
-            ran.logged.append((caller, name, compact(arguments), answer))
+            if answer.read_at is None:
+                ran.logged.append((caller, name, compact(arguments), answer))
+            else:
+                key = parse_dat_url(vm.call_log_url)
+                ran.reads.append(_kept(key, caller, name, compact(arguments), answer))
             if caller == CANARY:
                 ran.canaries.append(json.loads(answer.result or b"null"))
             else:
                 ran.answers.append(answer)
         ran.neighbour.append((await beside).result)
+
+
+def _kept(
+    key: bytes, caller: str | None, method: str, arguments: bytes, answer: Answer
+) -> ReadOnlyAnswer:
+    """Return the answer of a read-only call as a client keeps it."""
+    assert answer.read_at is not None
+    return ReadOnlyAnswer(
+        key=key,
+        epoch=answer.epoch,
+        user=caller,
+        method=method,
+        arguments=arguments,
+        result=answer.result,
+        error=None if answer.error is None else error_member(answer.error),
+        read_at=answer.read_at,
+    )
 
 
 def _read_back(directory: Path, ran: Ran) -> None:

@@ -90,7 +90,9 @@ def test_everybody_else_is_answered_as_if_nothing_had_been(play: Play, attack: A
 
 
 @each_attack
-def test_the_log_holds_what_was_answered_and_verifies(play: Play, attack: Attack) -> None:
+def test_the_log_holds_what_was_answered_and_verifies(
+    play: Play, attack: Attack, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     ran, folder = play(attack)
     if attack.fails is not None:
         return  # nothing was recorded, which the first test has seen
@@ -101,10 +103,17 @@ def test_the_log_holds_what_was_answered_and_verifies(play: Play, attack: Attack
     starts = [type(entry) for entry in ran.entries if isinstance(entry, Init | Restart)]
     assert starts == [Init] + [Restart for step in attack.steps if step.method is None]
     assert len(starts) + len(ran.logged) == len(ran.entries)
+    options = ["--no-memory", "--json"]
+    if ran.reads:
+        answers = tmp_path_factory.mktemp("answers")
+        for number, answer in enumerate(ran.reads):
+            (answers / str(number)).write_bytes(answer.to_json())
+            options += "--answer", str(answers / str(number))
     with nothing_but(folder / "backend", Path(tempfile.gettempdir())):
-        done = in_process("verify", str(folder / "backend"), "--no-memory", "--json")
+        done = in_process("verify", str(folder / "backend"), *options)
     assert (done.exit_code, done.exception) == (0, None), done.output
-    assert json.loads(done.stdout)["calls"] == len(ran.logged)
+    said = json.loads(done.stdout)
+    assert (said["calls"], len(said["answers"])) == (len(ran.logged), len(ran.reads))
 
 
 def test_they_are_many() -> None:
