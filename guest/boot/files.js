@@ -1,7 +1,8 @@
 // `System.files`: encodings are done here; only paths, options and raw bytes cross to the host.
 
 import {
-  Bytes, Moment, NoBytes, WrongType, apply, define, freeze, fromBase64, hasOwn, isWellFormed, keys, parse, quote, record, setPrototypeOf, stringify,
+  Bytes, Moment, NoBytes, WrongType, apply, define, freeze, fromBase64, hasOwn, isView, isWellFormed, keys, parse, quote, record, setPrototypeOf,
+  stringify,
   toBase64, toHex, toLowerCase
 } from './primordials.js'
 import { namedError } from './errors.js'
@@ -102,6 +103,7 @@ export function makeFiles (native, Buffer) {
   function bytesOf (data, encoding) {
     if (encoding === 'json') return native.encode(toText(data))
     if (native.isBytes(data)) return data
+    if (isView(data) || native.kind(data) === 'ArrayBuffer') throw new WrongType('The bytes are detached or out of bounds')
     if (typeof data === 'string') {
       if (encoding === undefined || encoding === 'utf8') return native.encode(data)
       return fromText(data, encoding)
