@@ -44,6 +44,10 @@ PATCHES = {
         (f"{_CASE}        return base64To", f"{_CASE}{_URL_CASE}        return base64To"),
         (f"{_CASE}        // W", f"{_CASE}{_URL_CASE}        // W"),
         (f"{_CASE}{_SLICE}\n", f"{_CASE}{_SLICE}\n{_URL_CASE}{_SLICE}{_TO_URL}\n"),
+        (
+            "return base64.toByteArray(base64clean(str))",
+            "return base64.fromStrict(str) || base64.toByteArray(base64clean(str))",
+        ),
     ],
     # The package cannot look into promises and Proxies; the engine can. There are no
     # Atomics, FinalizationRegistry and WeakRef.
@@ -92,7 +96,8 @@ def install(work: Path) -> None:
 
 def boot_script(work: Path) -> bytes:
     """Returns an expression that is the boot function."""
-    bundle = _bundle(work, "boot/main.js")
+    base64 = f"--alias:base64-js={work}/modules/native/base64.js"
+    bundle = _bundle(work, "boot/main.js", base64)
     return b"(function(){var module={exports:{}};" + bundle + b"\nreturn module.exports.default})()"
 
 

@@ -22,9 +22,9 @@ from typing import Final
 from nacl import bindings
 from nacl.exceptions import BadSignatureError
 
-REQUEST_GAS: Final = 50_000
-BYTE_GAS: Final = 25
-VERIFY_GAS: Final = 1_000_000
+REQUEST_GAS: Final = 10_000
+BYTE_GAS: Final = 5
+VERIFY_GAS: Final = 150_000
 ALGORITHMS: Final = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
 
 _TEXT_BYTES_MAX: Final = 200
