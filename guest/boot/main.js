@@ -6,8 +6,10 @@ import {
 } from './primordials.js'
 import { makeConsole } from './console.js'
 import { installStack } from './errors.js'
+import { installCrypto } from './crypto.js'
 import { makeFiles } from './files.js'
 import { makeInspect } from './inspect.js'
+import { makeOracle } from './oracle.js'
 import { makeText } from './text.js'
 import { makeTimers } from './timers.js'
 
@@ -21,11 +23,13 @@ export default function boot (native) {
   makeText(native)
   installStack(native)
   installWeb()
+  installCrypto(native)
 
   let caller = null
   const files = makeFiles(native, Buffer)
   const System = freeze({
     files,
+    oracle: freeze(makeOracle(native)),
     get caller () { return (caller ??= freeze({ id: native.caller() })) }
   })
   defineProperty(globalThis, 'System', record({ value: System }))

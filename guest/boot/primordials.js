@@ -38,6 +38,7 @@ export const bufferLength = getter(ArrayBuffer.prototype, 'byteLength')
 
 const typedArray = getPrototypeOf(Uint8Array.prototype)
 export const arrayLength = getter(typedArray, 'length')
+export const arrayBytes = getter(typedArray, 'byteLength')
 export const arrayName = getter(typedArray, Symbol.toStringTag)
 export const arraySet = uncurry(typedArray.set)
 export const toBase64 = uncurry(Uint8Array.prototype.toBase64)

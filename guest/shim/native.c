@@ -93,6 +93,8 @@ NATIVE(native_log)
     static const char last[] =
         "[\"warn\",\"the console limit of this call is reached: the rest is dropped\"]";
     size_t length;
+    if (in_oracle)
+        return JS_ThrowTypeError(c, "The console cannot be used in System.oracle: only the value leaves it");
     if (console_bytes_used > console_bytes_max)
         return JS_UNDEFINED;
     char *text = text_to_utf8(argv[0], &length);
@@ -214,6 +216,22 @@ NATIVE(native_timers_max)
     return JS_NewUint32(c, timers_max);
 }
 
+/* random(bytes): fills them, see environment.c */
+NATIVE(native_random)
+{
+    uint8_t *bytes;
+    size_t length;
+    if (!bytes_of(argv[0], &bytes, &length))
+        return JS_ThrowTypeError(c, "not a byte source");
+    random_fill(bytes, length);
+    return JS_UNDEFINED;
+}
+
+/* oracle.c */
+NATIVE(native_source);
+NATIVE(native_oracle);
+NATIVE(native_in_oracle);
+
 static const JSCFunctionListEntry native_functions[] = {
     JS_CFUNC_DEF("files", 2, native_files),
     JS_CFUNC_DEF("log", 1, native_log),
@@ -229,6 +247,10 @@ static const JSCFunctionListEntry native_functions[] = {
     JS_CFUNC_DEF("unfinished", 1, native_unfinished),
     JS_CFUNC_DEF("caller", 0, native_caller),
     JS_CFUNC_DEF("timersMax", 0, native_timers_max),
+    JS_CFUNC_DEF("random", 1, native_random),
+    JS_CFUNC_DEF("source", 1, native_source),
+    JS_CFUNC_DEF("oracle", 2, native_oracle),
+    JS_CFUNC_DEF("inOracle", 0, native_in_oracle),
 };
 
 static void delete_named(JSValueConst object, const char *property)

@@ -67,7 +67,7 @@ class FileApi:
         self._overlay = overlay
         self._info = info
 
-    def handle(self, request: bytes, charge: Charge) -> bytes:
+    def handle(self, request: bytes, charge: Charge, *, read_only: str | None = None) -> bytes:
         """Do one operation and return its answer.
 
         A call that goes over the overlay's limits is answered with a QuotaExceededError and does
@@ -78,6 +78,8 @@ class FileApi:
             request: Any bytes.
             charge: Takes gas before the work is done; what it raises ends the operation. Changes
                 that were made before stay in the overlay.
+            read_only: Why nothing may be changed: the message of the error that every operation
+                which writes is answered with.
 
         Raises:
             StorageError: The host's own files failed.
@@ -88,6 +90,8 @@ class FileApi:
             operation = _OPERATIONS.get(parsed.name)
             if operation is None or (parsed.data is None) == (parsed.name == "writeFile"):
                 raise MalformedRequestError("the file request is malformed")
+            if read_only is not None and parsed.name not in _READING:
+                return answer_error("ArchiveNotWritableError", read_only)
             return operation(self, FileRules(self._overlay, charge), parsed)
         except FilesError as error:
             return answer_error(error.name, str(error))
@@ -198,6 +202,7 @@ def _whole_number(options: dict[str, Scalar], name: str, default: int) -> int:
     return int(min(max(value, 0), NUMBER_MAX))
 
 
+_READING = frozenset({"readFile", "stat", "readdir", "exists", "history", "getInfo"})
 _OPERATIONS: dict[str, Callable[[FileApi, FileRules, Request], bytes]] = {
     "readFile": FileApi._read_file,
     "writeFile": FileApi._write_file,

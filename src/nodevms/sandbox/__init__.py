@@ -1,10 +1,11 @@
 """The engine: QuickJS-NG in WebAssembly, metered, limited and restorable."""
 
 from nodevms.sandbox.engine import ENGINE_STACK_BYTES, Engine
-from nodevms.sandbox.host import Host, Meter, Operation, OutOfGas
+from nodevms.sandbox.fork import Forked, run_fork
+from nodevms.sandbox.host import Guest, Host, Meter, Operation, OutOfGas
 from nodevms.sandbox.instance import EngineFaultError, HostTimeoutError
 from nodevms.sandbox.limits import Limits
-from nodevms.sandbox.outcome import Export, Outcome, stopped
+from nodevms.sandbox.outcome import Export, Outcome, limit_error, stopped
 from nodevms.sandbox.sandbox import Sandbox
 
 __all__ = [
@@ -12,6 +13,8 @@ __all__ = [
     "Engine",
     "EngineFaultError",
     "Export",
+    "Forked",
+    "Guest",
     "Host",
     "HostTimeoutError",
     "Limits",
@@ -20,5 +23,7 @@ __all__ = [
     "OutOfGas",
     "Outcome",
     "Sandbox",
+    "limit_error",
+    "run_fork",
     "stopped",
 ]

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, Protocol
 
 SEED_GAS: Final = 50_000
 CONSOLE_GAS: Final = 50_000
 CONSOLE_BYTE_GAS: Final = 10
+ORACLE_GAS: Final = 5_000_000
+ORACLE_BYTE_GAS: Final = 10
+"""A byte of the function's source text, which is hashed."""
+ORACLE_MEMORY_GAS: Final = 10
+"""A byte of the guest's memory, which is copied."""
 
 
 class Operation(IntEnum):
-    """The operations of host API 1."""
+    """The operations of host API 1. The last three are asked in the fork of an oracle alone."""
 
     FILES = 1
     SEED = 2
     CONSOLE = 3
+    ORACLE = 4
+    FETCH = 6
+    ENTROPY = 7
+    CLOCK = 8
 
 
 class OutOfGas(Exception):  # noqa: N818 - it stops a call and is no error of the host
@@ -33,23 +43,45 @@ class Meter(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A copy of everything that makes up a guest's state.
+
+    Attributes:
+        stack_pointer: Where the C stack ends; what lies below is dead and not kept.
+        memory: The memory from there on.
+    """
+
+    stack_pointer: int
+    memory: bytes
+
+
+class Guest(Meter, Protocol):
+    """The guest that asks, as its host sees it."""
+
+    def image(self) -> Image:
+        """Copy the guest's state as it is while it waits for the answer."""
+
+
 class Host(Protocol):
     """Answers the guest's requests during one call."""
 
-    def call(self, operation: int, request: bytes, meter: Meter, /) -> bytes:
+    def call(self, operation: int, request: bytes, guest: Guest, /) -> bytes:
         """Answer one request at once.
 
         Args:
             operation: An :class:`Operation`.
-            request: For files and console JSON text in UTF-8, for files with data followed by a
-                zero byte and the data; empty for a seed.
-            meter: Takes gas for the work.
+            request: For files, console and fetch JSON text in UTF-8, for files and fetch with data
+                followed by a zero byte and the data; for an oracle the function's source text; for
+                entropy the number of bytes as a little-endian u32; empty for a seed and the clock.
+            guest: Takes gas for the work, and can be copied.
 
         Returns:
-            For files JSON text, then a zero byte and data if there is any; 16 hex digits for a
-            seed; nothing for the console.
+            For files and fetch JSON text, then a zero byte and data if there is any; 16 hex digits
+            for a seed; nothing for the console; for an oracle ``{"res"?}`` or ``{"err"}``; the
+            bytes of entropy; for the clock milliseconds since 1970 as a little-endian i64.
 
         Raises:
-            OutOfGas: From the meter.
+            OutOfGas: From the guest.
             Exception: The host failed; the sandbox cannot be used after that.
         """

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,7 +18,18 @@ import wasmtime
 from nodevms.errors import NodeVMSError
 from nodevms.sandbox import capi
 from nodevms.sandbox.engine import Engine
-from nodevms.sandbox.host import CONSOLE_BYTE_GAS, CONSOLE_GAS, SEED_GAS, Host, Operation, OutOfGas
+from nodevms.sandbox.host import (
+    CONSOLE_BYTE_GAS,
+    CONSOLE_GAS,
+    ORACLE_BYTE_GAS,
+    ORACLE_GAS,
+    ORACLE_MEMORY_GAS,
+    SEED_GAS,
+    Host,
+    Image,
+    Operation,
+    OutOfGas,
+)
 from nodevms.sandbox.limits import Limits
 
 PAGE_BYTES: Final = 65536
@@ -29,6 +41,7 @@ ANSWER_BYTES: Final = 128
 RECORDED_BYTES_MAX: Final = 8 * 1024 * 1024
 """An entry that was answered more is never run again, and its answers need not be kept."""
 WALL_SECONDS_MIN: Final = 60
+"""Far more than the oracles of a call may take, which count here as well."""
 WALL_GAS_PER_SECOND: Final = 50_000_000
 """An engine a hundred times slower than ours still ends by gas and not by the clock."""
 
@@ -72,19 +85,6 @@ class Ended:
     exports: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
-    """A copy of everything that makes up a guest's state between two entries.
-
-    Attributes:
-        stack_pointer: Where the C stack begins; what lies below is dead and not kept.
-        memory: The memory from there on.
-    """
-
-    stack_pointer: int
-    memory: bytes
-
-
 class Instance:
     """A guest in memory, new or from an image. It belongs to one thread at a time.
 
@@ -94,10 +94,17 @@ class Instance:
         wall_seconds: How many ticks of the engine's clock an entry may last.
     """
 
-    def __init__(self, engine: Engine, limits: Limits, image: Image | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        limits: Limits,
+        image: Image | None = None,
+        *,
+        wall_seconds: int | None = None,
+    ) -> None:
         self._doors = engine.doors
         self._gas_limit = limits.gas
-        self.wall_seconds: Final = WALL_SECONDS_MIN + limits.gas // WALL_GAS_PER_SECOND
+        self.wall_seconds: Final = wall_seconds or _wall_seconds(limits)
         self._memory_max = limits.memory_bytes + MEMORY_MARGIN_BYTES
         self._store = store = wasmtime.Store(engine.wasmtime)
         store.set_limits(memory_size=self._memory_max)
@@ -107,7 +114,7 @@ class Instance:
         self._gas = capi.Global(exports, "gas", wide=True)
         self._stack_pointer = capi.Global(exports, "__stack_pointer", wide=False)
         self._reserve = capi.bind(exports, "reserve")
-        self._enter = {name: capi.bind(exports, name) for name in ("start", "call")}
+        self._enter: dict[str, Callable[[int], tuple[int, int | None]]] = {}
         self._host: Host | None = None
         self._answer = b""
         self._fault: BaseException | None = None
@@ -123,7 +130,7 @@ class Instance:
         """Run one entry to its end.
 
         Args:
-            function: ``start`` or ``call``.
+            function: ``start``, ``call``, or ``oracle`` in a fork.
             request: As ``layout.c`` lays it out.
             host: Answers what the guest asks.
 
@@ -141,6 +148,8 @@ class Instance:
                 self._require_memory()
                 return Ended(ENDED_NO_ROOM, 0)
             self._gas.set(self._gas_limit)
+            if function not in self._enter:
+                self._enter[function] = capi.bind(self._exports, function)
             how, trap = self._enter[function](len(request))
         finally:
             self._doors.lead_to(outer)
@@ -162,7 +171,7 @@ class Instance:
         )
 
     def image(self) -> Image:
-        """Copy the guest's state. Only between two entries."""
+        """Copy the guest's state: between two entries, or while it waits for its host."""
         size = capi.memory_size(self._context, self._memory)
         start = self._stack_pointer.get()
         return Image(start, ctypes.string_at(self._base() + start, size - start))
@@ -182,6 +191,9 @@ class Instance:
                 self.charge(SEED_GAS)
             elif operation == Operation.CONSOLE:
                 self.charge(CONSOLE_GAS + CONSOLE_BYTE_GAS * len(request))
+            elif operation == Operation.ORACLE:
+                copied = ORACLE_MEMORY_GAS * capi.memory_size(self._context, self._memory)
+                self.charge(ORACLE_GAS + ORACLE_BYTE_GAS * len(request) + copied)
             if self._host is None:
                 raise EngineFaultError("the guest called the host outside an entry")
             before = self._gas.get()
@@ -270,3 +282,7 @@ class Instance:
         if pointer + length > size:
             raise EngineFaultError("the guest named memory that it has not got")
         return ctypes.string_at(self._base() + pointer, length)
+
+
+def _wall_seconds(limits: Limits) -> int:
+    return WALL_SECONDS_MIN + limits.gas // WALL_GAS_PER_SECOND

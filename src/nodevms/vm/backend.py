@@ -7,7 +7,7 @@ ahead of ``commit``, which runs on the disk's thread.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from msgspec import Raw
@@ -30,8 +30,9 @@ from nodevms.vm.entries import (
     encode,
 )
 from nodevms.vm.errors import OutcomeUnknownError
-from nodevms.vm.execution import ConsoleSink, Executed, Execution, StartHook
+from nodevms.vm.execution import ConsoleSink, Executed, Execution, Outside, StartHook
 from nodevms.vm.limits import Limits
+from nodevms.vm.live_oracles import LiveOracles, World
 from nodevms.vm.requests import Answer, Deliver, Method, Request
 from nodevms.vm.script import Script
 from nodevms.vm.start_failure import no_exports, start_failure
@@ -49,12 +50,14 @@ class Surroundings:
         clock: Milliseconds since 1970.
         seeds: 16 fresh hex digits.
         console: Where the script's output goes, or None.
+        world: What oracles find outside.
     """
 
     engine: Engine
     clock: Clock
     seeds: Callable[[], str]
     console: ConsoleSink | None = None
+    world: World = field(default_factory=World)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,9 @@ class Backend:
         self._time_ms = time_ms
         self._seq = store.log.length
         self._script_name = ""
+        self._outside = Outside(
+            surroundings.seeds, lambda: LiveOracles(surroundings.engine, limits, surroundings.world)
+        )
         self._execution = Execution(
             surroundings.engine,
             limits,
@@ -146,7 +152,7 @@ class Backend:
         hook: StartHook | None = {Init: "init", Upgrade: "upgrade"}.get(kind)  # type: ignore[assignment]
         time_ms = self._now()
         executed = self._execution.start(
-            script.code, hook, seq=self._seq, time_ms=time_ms, seeds=self._surroundings.seeds
+            script.code, hook, seq=self._seq, time_ms=time_ms, outside=self._outside
         )
         if executed.outcome.error is not None:
             raise start_failure(executed.outcome, script)
@@ -172,7 +178,7 @@ class Backend:
                 caller=request.caller,
                 seq=seq,
                 time_ms=time_ms,
-                seeds=self._surroundings.seeds,
+                outside=self._outside,
             )
         except StorageError as error:
             self._note(error)

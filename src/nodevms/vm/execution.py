@@ -24,23 +24,26 @@ from nodevms.archive import (
     State,
 )
 from nodevms.json_text import deeper_than
-from nodevms.sandbox import Engine, Export, Meter, Operation, Outcome, Sandbox, stopped
+from nodevms.sandbox import Engine, Export, Guest, Operation, Outcome, Sandbox, stopped
 from nodevms.vm.entries import (
     ENTRY_BYTES_MAX,
     JSON_DEPTH_MAX,
     ChangeItem,
+    Oracle,
     Result,
     spelled_bytes,
 )
 from nodevms.vm.limits import Limits
+from nodevms.vm.oracles import Oracles, OracleSource, entry_bytes
 
-SeedSource = Callable[[], str]
 ConsoleSink = Callable[[int, str, str], None]
 """Takes the entry's position, a level and a text."""
 StartHook = Literal["init", "upgrade"]
 
 ENTRY_BASE_BYTES: Final = 1024
 CHANGE_BASE_BYTES: Final = 256
+
+_READ_ONLY: Final = "System.oracle cannot change files: only its value comes out of it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,25 +63,66 @@ class Executed:
     outcome: Outcome
 
 
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Where a call gets what the log records beside its arguments.
+
+    Attributes:
+        seeds: 16 hex digits, when it asks for randomness.
+        oracles: A new source for the oracles of one call, when it asks the first one.
+    """
+
+    seeds: Callable[[], str]
+    oracles: Callable[[], OracleSource]
+
+
+class _Inside:
+    """Answers what the fork of an oracle may ask of its call: to read files."""
+
+    def __init__(self, files: FileApi) -> None:
+        self._files = files
+
+    def call(self, operation: int, request: bytes, guest: Guest) -> bytes:
+        if operation == Operation.FILES:
+            return self._files.handle(request, guest.charge, read_only=_READ_ONLY)
+        return b""
+
+
 class _Environment:
     """Answers what the guest asks during one call."""
 
     def __init__(
-        self, files: FileApi, seeds: SeedSource, console: ConsoleSink | None, seq: int
+        self,
+        files: FileApi,
+        outside: Outside,
+        limits: Limits,
+        console: ConsoleSink | None,
+        seq: int,
     ) -> None:
         self._seq = seq
         self._files = files
-        self._seeds = seeds
+        self._outside = outside
+        self._limits = limits
         self._console = console
+        self._oracles: Oracles | None = None
         self.seed: str | UnsetType = UNSET
 
-    def call(self, operation: int, request: bytes, meter: Meter) -> bytes:
+    @property
+    def oracles(self) -> tuple[Oracle, ...]:
+        return () if self._oracles is None else tuple(self._oracles.given)
+
+    def call(self, operation: int, request: bytes, guest: Guest) -> bytes:
         if operation == Operation.FILES:
-            return self._files.handle(request, meter.charge)
+            return self._files.handle(request, guest.charge)
         if operation == Operation.SEED:
             if not isinstance(self.seed, str):
-                self.seed = self._seeds()
+                self.seed = self._outside.seeds()
             return self.seed.encode()
+        if operation == Operation.ORACLE:
+            if self._oracles is None:
+                inside = _Inside(self._files)
+                self._oracles = Oracles(self._limits, self._outside.oracles(), inside)
+            return self._oracles.ask(request, guest)
         if operation == Operation.CONSOLE and self._console is not None:
             level, text = json.loads(request)
             self._console(self._seq, str(level), str(text))
@@ -111,7 +155,7 @@ class Execution:
         return self._sandbox.exports
 
     def start(
-        self, code: str, hook: StartHook | None, *, seq: int, time_ms: int, seeds: SeedSource
+        self, code: str, hook: StartHook | None, *, seq: int, time_ms: int, outside: Outside
     ) -> Executed:
         """Load the script and run its ``init`` or ``upgrade``, as one start entry records it.
 
@@ -120,14 +164,14 @@ class Execution:
             hook: The export to run after loading, if the script has it.
             seq: The position of the start entry.
             time_ms: The entry's time.
-            seeds: Gives 16 hex digits when the script asks for randomness.
+            outside: Gives what the entry records of the outside.
         """
-        overlay, environment = self._begin(seq, time_ms, seeds)
+        overlay, environment = self._begin(seq, time_ms, outside)
         outcome = self._sandbox.start(code, hook, time_ms=time_ms, host=environment)
         if outcome.error is not None:
             return self._without_changes(outcome, environment)
         input_bytes = spelled_bytes(code) + spelled_bytes(self._info.title)
-        limit = _beyond_entry(outcome, overlay, input_bytes)
+        limit = _beyond_entry(outcome, overlay, input_bytes + entry_bytes(environment.oracles))
         if limit is not None:
             return self._without_changes(stopped(*limit, outcome.gas), environment)
         return self._end(outcome, overlay, environment, seq)
@@ -140,7 +184,7 @@ class Execution:
         caller: str | None,
         seq: int,
         time_ms: int,
-        seeds: SeedSource,
+        outside: Outside,
     ) -> Executed:
         """Run one call to its end, apply what it changed, and say what goes into its entry.
 
@@ -150,16 +194,16 @@ class Execution:
             caller: Who calls.
             seq: The position of the call's entry.
             time_ms: The entry's time.
-            seeds: Gives 16 hex digits when the call asks for randomness.
+            outside: Gives what the entry records of the outside.
         """
-        overlay, environment = self._begin(seq, time_ms, seeds)
+        overlay, environment = self._begin(seq, time_ms, outside)
         outcome = self._sandbox.call(
             method, arguments, caller=caller, time_ms=time_ms, host=environment
         )
         if outcome.undone:
             return self._without_changes(outcome, environment)
         input_bytes = len(arguments) + spelled_bytes(method) + spelled_bytes(caller)
-        limit = _beyond_entry(outcome, overlay, input_bytes)
+        limit = _beyond_entry(outcome, overlay, input_bytes + entry_bytes(environment.oracles))
         if limit is not None:
             return self._without_changes(self._sandbox.undo_last(*limit), environment)
         return self._end(outcome, overlay, environment, seq)
@@ -168,7 +212,7 @@ class Execution:
         """Free the guest's memory."""
         self._sandbox.close()
 
-    def _begin(self, seq: int, time_ms: int, seeds: SeedSource) -> tuple[Overlay, _Environment]:
+    def _begin(self, seq: int, time_ms: int, outside: Outside) -> tuple[Overlay, _Environment]:
         overlay = Overlay(
             self._state,
             self._contents,
@@ -176,10 +220,11 @@ class Execution:
             bytes_max=self._limits.written_bytes,
             paths_max=self._limits.written_paths,
         )
-        return overlay, _Environment(FileApi(overlay, self._info), seeds, self._console, seq)
+        files = FileApi(overlay, self._info)
+        return overlay, _Environment(files, outside, self._limits, self._console, seq)
 
     def _without_changes(self, outcome: Outcome, environment: _Environment) -> Executed:
-        result = _result(outcome, filesVersion=self._state.version)
+        result = _result(outcome, environment.oracles, filesVersion=self._state.version)
         return Executed(result, environment.seed, (), outcome)
 
     def _end(
@@ -194,6 +239,7 @@ class Execution:
             return self._without_changes(outcome, environment)
         result = _result(
             outcome,
+            environment.oracles,
             changes=tuple(_item(change) for change in changes),
             filesVersion=self._state.version,
             filesRoot=self._state.root.hex(),
@@ -201,11 +247,12 @@ class Execution:
         return Executed(result, environment.seed, changes, outcome)
 
 
-def _result(outcome: Outcome, **files: object) -> Result:
+def _result(outcome: Outcome, oracles: tuple[Oracle, ...], **files: object) -> Result:
     return Result(
         res=UNSET if outcome.result is None else Raw(outcome.result),
         err=UNSET if outcome.error is None else Raw(outcome.error),
         gas=outcome.gas,
+        oracles=oracles or UNSET,
         **files,  # type: ignore[arg-type]
     )
 

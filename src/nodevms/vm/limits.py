@@ -30,6 +30,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         timers: Timers that wait at the same time.
         written_bytes: Contents of all files that a call leaves changed.
         written_paths: Paths that a call leaves changed.
+        oracles: How many oracles a call may ask.
+        oracle_bytes: The JSON texts of their values and errors together; the first 256 bytes of
+            each are free.
+        oracle_seconds: How long they may take together on the host's clock; a replay asks none.
     """
 
     gas: Number = 10_000_000_000
@@ -41,6 +45,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     timers: Number = 10_000
     written_bytes: Number = 16 * 1024 * 1024
     written_paths: Number = 10_000
+    oracles: Number = 16
+    oracle_bytes: Number = 256 * 1024
+    oracle_seconds: Number = 3
 
     def for_sandbox(self) -> SandboxLimits:
         """Return those that the guest itself enforces."""
@@ -64,6 +71,9 @@ CEILINGS = Limits(
     timers=100_000,
     written_bytes=256 * 1024 * 1024,
     written_paths=10_000,
+    oracles=256,
+    oracle_bytes=1024 * 1024,
+    oracle_seconds=30,
 )
 """What an auditor is willing to replay, and the most that a backend may be configured to."""
 

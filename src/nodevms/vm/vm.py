@@ -25,6 +25,7 @@ from nodevms.vm.exports import Exports
 from nodevms.vm.feeds_watcher import FeedsWatcher, NobodyWatches
 from nodevms.vm.lifetime import Lifetime
 from nodevms.vm.limits import Limits
+from nodevms.vm.live_oracles import World
 from nodevms.vm.requests import Answer, Method, Request
 from nodevms.vm.running import QUEUE_CEILING, QUEUE_MAX, Running
 from nodevms.vm.script import Script
@@ -48,6 +49,7 @@ class VM:
         engine: Engine | None = None,
         clock: Callable[[], int] = clock_ms,
         seeds: Callable[[], str] = fresh_seed,
+        world: World | None = None,
         script_log: logging.Logger | None = None,
     ) -> None:
         """Take the script; nothing runs before :meth:`deploy`.
@@ -57,12 +59,14 @@ class VM:
             engine: The compiled guest; by default one is loaded.
             clock: Milliseconds since 1970.
             seeds: 16 fresh hex digits for each call that asks for randomness.
+            world: What oracles find outside; by default this computer, with that clock.
             script_log: Where ``console`` writes; by default the logger ``nodevms.script``.
         """
         self.script: Final = code if isinstance(code, Script) else Script("script.js", code)
         self._engine = engine
         self._clock = clock
         self._seeds = seeds
+        self._world = world or World(clock=clock)
         self._console = Console(script_log or logging.getLogger("nodevms.script"), time.monotonic)
         self._lifetime: Lifetime | None = None
         self._beginning: asyncio.Future[None] | None = None
@@ -263,7 +267,7 @@ class VM:
     def _surroundings(self) -> Surroundings:
         if self._engine is None:
             self._engine = Engine()
-        return Surroundings(self._engine, self._clock, self._seeds, self._console)
+        return Surroundings(self._engine, self._clock, self._seeds, self._console, self._world)
 
 
 def _absolute(path: Path | str) -> Path:
