@@ -7,6 +7,7 @@ import {
 import { makeConsole } from './console.js'
 import { installStack } from './errors.js'
 import { installCrypto } from './crypto.js'
+import { installFetch } from './fetch.js'
 import { makeFiles } from './files.js'
 import { makeInspect } from './inspect.js'
 import { makeOracle } from './oracle.js'
@@ -24,6 +25,7 @@ export default function boot (native) {
   installStack(native)
   installWeb()
   installCrypto(native)
+  installFetch(native)
 
   let caller = null
   const files = makeFiles(native, Buffer)

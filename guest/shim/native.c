@@ -87,6 +87,13 @@ NATIVE(native_files)
     return host_request(OP_FILES, argv[0], argc > 1 ? argv[1] : JS_UNDEFINED);
 }
 
+/* fetch(json, bytes?) -> [answer, ArrayBuffer?]; only in an oracle */
+NATIVE(native_fetch)
+{
+    (void)c;
+    return host_request(OP_FETCH, argv[0], argc > 1 ? argv[1] : JS_UNDEFINED);
+}
+
 /* log(json): to the host's console, up to the entry's limit. */
 NATIVE(native_log)
 {
@@ -234,6 +241,7 @@ NATIVE(native_in_oracle);
 
 static const JSCFunctionListEntry native_functions[] = {
     JS_CFUNC_DEF("files", 2, native_files),
+    JS_CFUNC_DEF("fetch", 2, native_fetch),
     JS_CFUNC_DEF("log", 1, native_log),
     JS_CFUNC_DEF("kind", 1, native_kind),
     JS_CFUNC_DEF("isBytes", 1, native_is_bytes),

@@ -77,7 +77,7 @@ class Guest:
             self.answer = b""
         elif operation == 4:
             size = self.memory.data_len(self.store)
-            self.charge(5_000_000 + 10 * len(request) + 10 * size)
+            self.charge(5_000_000 + 10 * len(request) + 16 * size)
             self.answer = self.oracle(request)
         else:
             raise NotImplementedError("files")

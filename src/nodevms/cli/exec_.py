@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -16,6 +16,9 @@ from nodevms.cli.serving import Serving, serve
 from nodevms.vm.limits import parse_limits
 from nodevms.vm.running import QUEUE_MAX
 from nodevms.vm.script import read_script
+
+if TYPE_CHECKING:
+    from nodevms.vm.allowed_hosts import AllowedHosts
 
 _STANDARD_ERROR: Final = 2
 
@@ -54,6 +57,14 @@ _STANDARD_ERROR: Final = 2
     multiple=True,
     metavar="NAME=NUMBER",
     help="Change what a call may use, such as gas=500000000; may be repeated.",
+)
+@click.option(
+    "--allow-net",
+    "allow_net",
+    multiple=True,
+    metavar="HOST[:PORT]",
+    help="Let oracles send requests to this host, such as api.example.org, *.example.org or "
+    "localhost:8080; may be repeated.",
 )
 @click.option(
     "--queue",
@@ -99,6 +110,7 @@ def command(
     upgrade: bool,
     origins: tuple[str, ...],
     limits: tuple[str, ...],
+    allow_net: tuple[str, ...],
     queue_max: int,
     swarm: bool,
     swarm_port: int,
@@ -133,6 +145,7 @@ def command(
         upgrade=upgrade,
         origins=origins,
         limits=parse_limits(limits),
+        allow_net=_allowed(allow_net),
         queue_max=queue_max,
         sharing=NetworkWish((), True, dht, bootstrap) if swarm else None,
         swarm_port=swarm_port,
@@ -142,6 +155,15 @@ def command(
         logging.getLogger().setLevel(log_level.upper() if log_level != "debug" else "INFO")
         logging.getLogger("nodevms").setLevel(log_level.upper())
         asyncio.run(serve(settings, _announce))
+
+
+def _allowed(listed: tuple[str, ...]) -> AllowedHosts | None:
+    """Return the hosts that oracles may ask; None for none."""
+    if not listed:
+        return None
+    from nodevms.vm.allowed_hosts import AllowedHosts
+
+    return AllowedHosts(listed)
 
 
 def _announce(address: str, directory: Path, files_url: str, log_url: str) -> None:

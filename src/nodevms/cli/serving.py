@@ -9,13 +9,17 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from nodevms.cli.network_options import NetworkWish
 from nodevms.cli.sharing import Sharing
 from nodevms.errors import NodeVMSError
 from nodevms.vm.limits import Limits
+from nodevms.vm.live_oracles import World
 from nodevms.vm.script import Script
+
+if TYPE_CHECKING:
+    from nodevms.vm.allowed_hosts import AllowedHosts
 
 SWITCH_INTERVAL_S: Final = 0.0002
 """How long a thread of ours may keep the others waiting: calls pass through three of them."""
@@ -37,6 +41,7 @@ class Serving:
     upgrade: bool
     origins: tuple[str, ...]
     limits: Limits
+    allow_net: AllowedHosts | None
     queue_max: int
     sharing: NetworkWish | None
     swarm_port: int
@@ -59,7 +64,7 @@ async def serve(settings: Serving, announce: Announce) -> None:
     from nodevms.vm.vm import VM
 
     sharing = Sharing(settings.sharing, settings.swarm_port)
-    vm = VM(settings.script)
+    vm = VM(settings.script, world=_world(settings.allow_net))
     server = RPCServer(
         {"/": vm},
         host=settings.host,
@@ -96,6 +101,15 @@ async def serve(settings: Serving, announce: Announce) -> None:
         await asyncio.get_running_loop().run_in_executor(None, sharing.leave)
     if failure is not None:
         raise failure
+
+
+def _world(allowed: AllowedHosts | None) -> World:
+    """Return what oracles find outside: this computer, and the servers that they may ask."""
+    if allowed is None:
+        return World()
+    from nodevms.vm.fetching import Fetcher
+
+    return World(fetch=Fetcher(allowed))
 
 
 async def _end(stopping: Stopping, failing: Awaitable[NodeVMSError]) -> NodeVMSError | None:

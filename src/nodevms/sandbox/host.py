@@ -12,7 +12,7 @@ CONSOLE_BYTE_GAS: Final = 10
 ORACLE_GAS: Final = 5_000_000
 ORACLE_BYTE_GAS: Final = 10
 """A byte of the function's source text, which is hashed."""
-ORACLE_MEMORY_GAS: Final = 10
+ORACLE_MEMORY_GAS: Final = 16
 """A byte of the guest's memory, which is copied."""
 
 
