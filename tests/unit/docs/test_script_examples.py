@@ -12,6 +12,9 @@ from nodevms.sandbox import Engine
 from nodevms.vm import VM, Limits
 from nodevms.vm.entries import ENTRY_BYTES_MAX, JSON_DEPTH_MAX
 from nodevms.vm.errors import UnknownMethodError
+from nodevms.vm.fetch_request import BODY_BYTES_MAX, HEADERS_MAX
+from nodevms.vm.fetching import REDIRECTS_MAX
+from nodevms.vm.oracles import FREE_BYTES, HOSTS_MAX
 from nodevms.vm.requests import Answer
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "scripts.md").read_text()
@@ -51,7 +54,7 @@ async def test_an_example(engine: Engine, tmp_path: Path, code: str, session: st
 
 
 def test_no_example_is_left_out() -> None:
-    assert len(EXAMPLES) == PAGE.count("```js") == PAGE.count("```text") == 8
+    assert len(EXAMPLES) == PAGE.count("```js") == PAGE.count("```text") == 9
 
 
 def test_the_limits_are_the_defaults() -> None:
@@ -67,6 +70,13 @@ def test_the_limits_are_the_defaults() -> None:
         f"{limits.timers + 1:,}st timer",
         f"{limits.console_bytes >> 10} KiB",
         f"Arguments over {limits.args_bytes // mib} MiB",
+        f"{limits.oracles} oracles in a call",
+        f"{limits.oracle_bytes >> 10} KiB of JSON text, for all values",
+        f"the first {FREE_BYTES} bytes of each",
+        f"{limits.oracle_seconds} seconds, for all oracles",
+        f"at most {REDIRECTS_MAX} redirects",
+        f"{BODY_BYTES_MAX // mib} MiB of body each way (unpacked), {HEADERS_MAX} headers",
+        f"{HOSTS_MAX} servers an oracle",
     ):
         assert text in PAGE
 
@@ -75,7 +85,7 @@ def test_every_code_is_on_the_page_and_in_the_code() -> None:
     sources = Path(__file__).resolve().parents[3] / "src" / "nodevms"
     in_code = {
         code
-        for part in ("sandbox/sandbox.py", "vm/execution.py")
+        for part in ("sandbox/sandbox.py", "sandbox/fork.py", "vm/execution.py", "vm/oracles.py")
         for code in re.findall(r'"(ERR_\w+)"', (sources / part).read_text())
     }
     only_at_the_prompt = {"ERR_INTERRUPTED"}  # no backend's call is ever interrupted
