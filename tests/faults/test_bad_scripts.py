@@ -33,17 +33,19 @@ BAD_SCRIPTS: dict[str, tuple[bytes, str]] = {
     "a syntax error after other letters": (
         "let é = '😀'; let x = ;".encode(),
         "bad.js:1:22: SyntaxError: unexpected token in expression: ';'\n"
-        "let é = '😀'; let x = ;\n" + " " * 21 + "^",
+        "let é = '😀'; let x = ;\n" + " " * 22 + "^",
     ),
     "a text without an end": (b"exports.x = 'a", "bad.js:1:13: SyntaxError: unexpected end of"),
     "a throw while loading": (
         b"function f () { throw new TypeError('no') }\nf()",
-        "bad.js: TypeError: no\n    at f (bad.js:1:27)\n    at <anonymous> (bad.js:2:1)",
+        "bad.js:1:27: TypeError: no\nfunction f () { throw new TypeError('no') }\n"
+        "                          ^\n    at f (bad.js:1:27)\n    at <anonymous> (bad.js:2:1)",
     ),
     "throw undefined while loading": (b"throw undefined", "bad.js: undefined was thrown"),
     "require": (
         b"const fs = require('fs')",
-        "bad.js: ReferenceError: require is not defined\n    at <anonymous> (bad.js:1:12)\n"
+        "bad.js:1:12: ReferenceError: require is not defined\nconst fs = require('fs')\n"
+        "           ^\n    at <anonymous> (bad.js:1:12)\n"
         "A backend script is one file: bundle what it needs from npm.",
     ),
     "process": (b"process.env", "and nothing else of Node."),
@@ -57,8 +59,20 @@ BAD_SCRIPTS: dict[str, tuple[bytes, str]] = {
         b"exports.x = () => 1\nconst a = await System.files.readFile('/a')",
         "await works inside async functions only",
     ),
-    "a class": (b"module.exports = new (class { x () {} })()", "those of a class do not count"),
-    "no exports": (b"exports.x = 1", "bad.js: the script exports no function"),
+    "a class": (
+        b"module.exports = new (class { x () {} })()",
+        "the methods of a class, do not count",
+    ),
+    "no exports": (b"exports.x = 1", "bad.js: the script exports no function\nWrite exports."),
+    "forgotten exports": (
+        b"let i = 0\nasync function increment () { return ++i }",
+        "Nothing is exported. Write, for example: exports.increment = increment",
+    ),
+    "a forgotten arrow": (b"const get = async (x) => x", "exports.get = get"),
+    "exports that are replaced": (
+        b"exports = { a: () => 1 }",
+        "exports = \u2026 changes only the variable of this name: write module.exports = \u2026",
+    ),
     "an empty script": (b"", "bad.js: the script exports no function"),
     "only init": (b"exports.init = () => {}", "bad.js: the script exports no function"),
     "an infinite loop while loading": (
@@ -71,7 +85,7 @@ BAD_SCRIPTS: dict[str, tuple[bytes, str]] = {
     ),
     "endless recursion while loading": (
         b"const f = () => f() + 1; f()",
-        "bad.js: RangeError: Maximum call stack size exceeded",
+        "bad.js:1:16: RangeError: Maximum call stack size exceeded",
     ),
     "an infinite loop in init": (
         b"exports.a = 1; exports.init = async () => { await System.files.writeFile('/x', 1); for (;;); }",
@@ -83,7 +97,7 @@ BAD_SCRIPTS: dict[str, tuple[bytes, str]] = {
     ),
     "an init that throws": (
         b"exports.a = () => 1; exports.init = async () => { throw new Error('not today') }",
-        "bad.js: Error: not today\n    at <anonymous> (bad.js:1:",
+        "bad.js:1:61: Error: not today\n",
     ),
     "a large script": (b"//" + b" " * 2**20, "the script is larger than 1,048,576 bytes"),
 }
@@ -107,9 +121,28 @@ def test_a_bad_script_is_explained_and_leaves_nothing(place: Path, name: str) ->
     assert [path.name for path in place.iterdir()] == ["bad.js"]
 
 
+def test_what_is_no_javascript_is_explained(place: Path) -> None:
+    (place / "typed.ts").write_text("exports.add = (a: number, b: number) => a + b")
+    said = refused("typed.ts")
+    assert "typed.ts:1:17: SyntaxError" in said
+    assert "npx esbuild typed.ts --bundle --format=cjs --outfile=script.js" in said
+    (place / "package.json").write_text('{"name": "a", "main": "index.js"}')
+    assert "This is no script. Name the file that it describes." in refused("package.json")
+
+
 def test_what_is_no_script_file_is_explained(place: Path) -> None:
     assert "missing.js: no such script" in refused("missing.js")
-    assert "Is a directory" in refused(str(place))
+    assert "is a folder, not a script\nName the script in it.\n" in refused(str(place))
+    Path("lib").mkdir()
+    Path("lib/main.js").write_text("exports.a = () => 1")
+    Path("package.json").write_text('{"main": "lib/main.js"}')
+    assert f"such as {place / 'lib' / 'main.js'}." in refused(str(place))
+    Path("package.json").write_text('{"main": ["' + "\0" * 9)
+    Path("index.js").write_text("")
+    assert f"such as {place / 'index.js'}." in refused(str(place))
+    assert "Did you mean lib/main.js?" in refused("lib/main")
+    assert "Did you mean lib/main.js?" in refused("lib/mian.js")
+    assert "Did you mean" not in refused("lib/other.js")
     os.mkfifo("pipe.js")
     assert "pipe.js: the script is no regular file" in refused("pipe.js")
     assert "the script is no regular file" in refused("/dev/zero")

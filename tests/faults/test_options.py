@@ -82,6 +82,8 @@ def test_help_says_what_is_public_and_shows_examples() -> None:
         (["--allow-origin", "example.org"], ["is not an origin such as https://example.org"]),
         (["-p", "70000"], ["70000 is not in the range 0<=x<=65535"]),
         (["--log-level", "loud"], ["'loud' is not one of 'debug', 'info', 'warning', 'error'"]),
+        (["--bootstrap", "127.0.0.1:6881"], ["--bootstrap is for --dht"]),
+        (["--no-swarm", "--dht"], ["--no-swarm (or NODEVMS_SWARM=no) shares nothing"]),
         (["--no-such"], ["No such option '--no-such'"]),
         (["and", "more"], ["Got unexpected extra arguments (and more)"]),
     ],

@@ -6,17 +6,10 @@ import json
 import signal
 from pathlib import Path
 
+from folders import contents
 from network import Network
 
 DAT = r"dat://[0-9a-f]{64}"
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file() and ".dat" not in path.relative_to(folder).parts
-    }
 
 
 def test_dat_goes_on_in_our_folder_and_we_in_its(network: Network, tmp_path: Path) -> None:

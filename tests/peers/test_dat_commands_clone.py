@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from counted_line import CountedLine
+from folders import contents
 from network import Network
 from program import Program
 
@@ -18,14 +19,6 @@ DAT = r"dat://[0-9a-f]{64}"
 BIG_BYTES = 12 * 1024 * 1024
 FIRST_BYTES = 4 * 1024 * 1024
 BLOCK_BYTES = 64 * 1024
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file() and ".dat" not in path.relative_to(folder).parts
-    }
 
 
 @dataclass

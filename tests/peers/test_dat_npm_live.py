@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import shutil
 import signal
 from pathlib import Path
 
 from command_line import example
+from folders import contents
 from network import Network
 from program import Program
 
@@ -33,17 +33,6 @@ def increment(network: Network, port: int = 5555, *, wait: bool = True) -> Progr
     if wait:
         call.wait()
     return call
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """Return the files of a clone, which may be changing."""
-    found = {}
-    for path in folder.rglob("*"):
-        name = path.relative_to(folder)
-        with contextlib.suppress(FileNotFoundError):
-            if path.is_file() and name.parts[0] not in (".dat", ".nodevms"):
-                found[str(name)] = path.read_bytes()
-    return found
 
 
 def source(place: Path) -> Path:

@@ -172,6 +172,42 @@ def test_a_mirror_keeps_a_backend_readable_and_auditable_when_its_host_is_gone(
         )
 
 
+def test_a_mirror_names_its_port_and_has_a_folder_of_its_own(
+    host: Host, network: Network, tmp_path: Path
+) -> None:
+    mirror = network.nodevms("mirror", host.log, "--once", "--swarm-port", "4567", cwd=tmp_path)
+    mirror.wait()
+    assert mirror.output().startswith("Sharing with the Dat network on port 4567\n")
+    folder = tmp_path / host.log.removeprefix("dat://")
+    assert f"Mirror directory {folder}\n" in mirror.output()
+    assert mirror.output().endswith("Has 1 entry and 0 bytes of files.\n")
+    assert at_rest(folder)["entries"] == 1
+
+
+def test_a_mirror_of_what_nobody_has_says_so_and_goes_on(network: Network, tmp_path: Path) -> None:
+    mirror = network.nodevms("mirror", "dat://" + "ab" * 32, str(tmp_path / "mirror"))
+    mirror.wait_for("Nobody was found yet who has it. It goes on looking.")
+    mirror.process.send_signal(signal.SIGTERM)
+    mirror.wait()
+
+
+def test_each_url_where_the_other_is_wanted(host: Host, network: Network, tmp_path: Path) -> None:
+    place = str(tmp_path / "place")
+    cloned = network.nodevms("clone", host.log, place)
+    cloned.wait(exit_code=2)
+    assert f"{host.log} is not a drive" in cloned.errors()
+    assert f"nodevms clone {host.files}" in cloned.errors()
+    network.nodevms("clone", host.files, place).wait()  # nothing is in its way
+
+    copy = str(tmp_path / "copy")
+    for command, *options in (("verify", "--dir", copy), ("mirror", copy, "--once")):
+        program = network.nodevms(command, host.files, *options)
+        program.wait(exit_code=2)
+        assert f"{host.files} is a drive, and not a call log" in program.errors()
+        assert not Path(copy).exists()
+    network.nodevms("mirror", host.log, copy, "--once").wait()
+
+
 def test_a_log_is_followed_over_the_network(host: Host, network: Network) -> None:
     following = network.nodevms("log", host.log, "--follow", "--json", "--last", "1")
     following.wait_until("the first entry", following.documents)

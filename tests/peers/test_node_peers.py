@@ -7,6 +7,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from folders import contents
 from network import Network
 
 FILES = {"a.txt": b"a\n", "empty": b"", "folder/big.bin": bytes(range(256)) * 1000}
@@ -86,11 +87,6 @@ def test_hyperdrive_serves_and_fetches(network: Network, listener: str, tmp_path
     expected = {**FILES, "new": b"new"}
     del expected["a.txt"]
     assert contents(target) == expected
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def test_a_drive_that_is_not_live_ends_by_itself(network: Network, tmp_path: Path) -> None:

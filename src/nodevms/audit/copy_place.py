@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
 from typing import Final, Self
 
+from nodevms.audit.feed_ties import NotALogError
 from nodevms.errors import CouldNotCheckError, StorageError, UsageError
 from nodevms.feed import PartialFeed, dat_url
 from nodevms.feed.adoption import adopt
@@ -69,16 +71,36 @@ class CopyPlace:
 
     def close(self) -> None:
         """Close the feeds, and let other processes work on the copy."""
-        while self._feeds:
-            with suppress(StorageError):
-                self._feeds.pop().close()
+        self._close_feeds()
         self._lock.release()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self.close()
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._close_feeds()
+        if isinstance(error, NotALogError):
+            self._remove()
+        self._lock.release()
+
+    def _close_feeds(self) -> None:
+        while self._feeds:
+            with suppress(StorageError):
+                self._feeds.pop().close()
+
+    def _remove(self) -> None:
+        """Take away what came of something that is no log: the right URL may go here."""
+        root = self.layout.root
+        for name in reversed(_BEGUN):  # the key first: what is left without it is begun anew
+            (root / name).unlink(missing_ok=True)
+        self.layout.lock.unlink(missing_ok=True)
+        with suppress(OSError):  # there are other things in it
+            root.rmdir()
 
     def _feed(self, directory: Path, prefix: str, key: bytes) -> PartialFeed:
         if not _size(directory / f"{prefix}key"):

@@ -8,19 +8,35 @@ from nodevms.archive.messages import decode_index
 from nodevms.archive.tree_node import TreeNode
 from nodevms.audit.divergence import shorten
 from nodevms.errors import CouldNotCheckError, ProvedFalseError, UsageError
-from nodevms.feed import parse_dat_url
+from nodevms.feed import dat_url, parse_dat_url
 from nodevms.vm.entries import Init, decode
 
 if TYPE_CHECKING:
     from nodevms.feed import PartialFeed
 
 
-def first_entry(block: bytes) -> Init:
+class NotALogError(UsageError):
+    """What was named as a call log is a drive."""
+
+    code = "not-a-log"
+
+
+def first_entry(block: bytes, key: bytes) -> Init:
     """Return the entry that a log begins with: it names the two feeds of the files.
 
+    Args:
+        block: The log's first.
+        key: The log's public key.
+
     Raises:
+        NotALogError: It is a drive's header.
         CouldNotCheckError: It is no log of a backend (``unknown-format``).
     """
+    if _is_drive(block):
+        raise NotALogError(
+            f"{dat_url(key)} is a drive, and not a call log",
+            hint="Type the other URL, that of the call log; exec and nodevms info print both.",
+        )
     try:
         entry = decode(block)
         if not isinstance(entry, Init):
@@ -35,6 +51,14 @@ def first_entry(block: bytes) -> Init:
             hint="Read it with nodevms log.",
         ) from error
     return entry
+
+
+def _is_drive(block: bytes) -> bool:
+    try:
+        decode_index(block)
+    except ProvedFalseError:
+        return False
+    return True
 
 
 def reflected_length(metadata: PartialFeed) -> int:

@@ -91,6 +91,7 @@ class NetworkCopy:
         """Find the log, and learn from its first entry which feeds the files are.
 
         Raises:
+            NotALogError: The log is a drive.
             CouldNotCheckError: Nobody was found, or the log is another program's.
             ForkError: The log has two histories.
         """
@@ -103,7 +104,7 @@ class NetworkCopy:
                 code="dat-nobody",
                 seconds=self._limits.find_seconds,
             )
-            self.first = first_entry(feed.get(0))
+            self.first = first_entry(feed.get(0), feed.key)
             self.metadata = self._begin(
                 self._place.metadata(parse_dat_url(self.first.filesArchiveUrl)),
                 drive=True,

@@ -184,6 +184,8 @@ def _tell(error: NodeVMSError, as_json: bool) -> None:
         if remote.code == "thrown-value" and remote.rpc_code is None:
             said = f"The script threw {remote.message}"
         click.secho(f"nodevms: {printable(said)}", fg="red", err=True)
+        if remote.stack:
+            click.echo(printable(remote.stack), err=True)
         if remote.seq is not None:
             click.echo(f"From the backend's script; entry {remote.seq} of its call log.", err=True)
         elif remote.hint:
@@ -195,6 +197,6 @@ def _as_json(error: NodeVMSError, remote: RemoteError | None) -> dict[str, objec
     if remote is None:
         return {"error": told}
     told |= {"name": remote.name, "message": remote.message or remote.name}
-    optional = {"errorCode": remote.error_code, "data": remote.data}
+    optional = {"errorCode": remote.error_code, "data": remote.data, "stack": remote.stack}
     told |= {name: value for name, value in optional.items() if value is not None}
     return {"error": told} if remote.seq is None else {"error": told, "seq": remote.seq}

@@ -11,7 +11,7 @@ import click
 
 from nodevms.cli.cloning import CloneTask
 from nodevms.cli.network_options import NetworkWish, network_options
-from nodevms.cli.options import max_download_option, max_time_option, timeout_option
+from nodevms.cli.options import Seconds, max_download_option, patience_option
 from nodevms.cli.standard_output import read_or_not
 from nodevms.cli.verify_screen import Screen
 from nodevms.errors import NodeVMSError
@@ -30,10 +30,16 @@ if TYPE_CHECKING:
     help="The drive's version; the newest by default. dat://KEY+N means the same.",
 )
 @click.option("--live", is_flag=True, help="Go on with what changes; Ctrl+C ends.")
-@max_time_option
+@click.option(
+    "--max-time",
+    "seconds_max",
+    type=Seconds(),
+    metavar="SECONDS",
+    help="Give up after so long; by default after a day, and with --live never.",
+)
 @max_download_option
 @network_options
-@timeout_option
+@patience_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON objects, one a line.")
 def command(
     url: str,
@@ -48,13 +54,13 @@ def command(
 ) -> None:
     """Copy the files of the drive KEY into the folder DIR.
 
-    The drive may be a backend's files or anybody's; it is found in the Dat network, and every block
-    is proved before it is written. DIR is new, empty, or an earlier clone of the same drive, which
-    is brought up to date; by default it is the key in the current folder. Files that you changed
-    there are left as they are.
+    The drive may be anybody's; a backend's is the URL behind "Files:" that exec prints. It is found
+    in the Dat network, and every block is proved before it is written. DIR is new, empty, or an
+    earlier clone of the same drive, which is brought up to date; by default it is the key in the
+    current folder. Files that you changed there are left as they are.
 
-    Exits with 0 when the folder has the version, 1 when the drive is proved to contradict itself,
-    2 on wrong usage, and 3 when not everything could be had or written.
+    Exits with 0 when the folder has the version, 1 when the drive is proved to contradict itself, 2
+    on wrong usage, and 3 when not everything could be had or written.
 
     \b
     nodevms clone dat://5f0c…39ab

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from nodevms.cli.dat_urls import DRIVE, dat_key, say_what_it_is
 from nodevms.cli.network_options import NetworkWish, joined
 from nodevms.cli.verify_screen import Screen
 from nodevms.errors import CouldNotCheckError, NodeVMSError, UsageError
@@ -67,8 +68,6 @@ class CloneTask:
         Raises:
             UsageError: It makes no sense.
         """
-        from nodevms.feed import parse_dat_url
-
         versioned = _VERSIONED.fullmatch(url)
         if versioned is not None:
             if version is not None:
@@ -78,7 +77,7 @@ class CloneTask:
             raise UsageError("--live follows the newest version, and one is named")
         if seconds_max is None and not live:
             seconds_max = DAY_SECONDS
-        key = parse_dat_url(url)
+        key = dat_key(url, DRIVE, "clone")
         network.require()
         place = directory or Path(key.hex())
         return cls(key, place, version, live, seconds_max, bytes_max, network, patience_seconds)
@@ -110,7 +109,7 @@ class CloneTask:
             raise CouldNotCheckError("it was interrupted", code="interrupted", hint=_KEPT)
 
     async def _clone(self, screen: Screen, report: Callable[[Result], None]) -> None:
-        from nodevms.dat.clone import BYTES_MAX, CloneLimits, ClonePlace, Cloning
+        from nodevms.dat.clone import BYTES_MAX, CloneLimits, ClonePlace, Cloning, NotADriveError
 
         limits = CloneLimits(
             bytes_max=self.bytes_max or BYTES_MAX, patience_seconds=self.patience_seconds
@@ -128,6 +127,9 @@ class CloneTask:
                 )
                 try:
                     await fetches.unless_failed(self._follow(cloning, report))
+                except NotADriveError as error:
+                    say_what_it_is(error)
+                    raise
                 finally:
                     await fetches.end()
 

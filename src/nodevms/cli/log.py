@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from nodevms.cli.dat_urls import CALL_LOG, dat_key
 from nodevms.cli.network_options import NetworkWish, network_options
-from nodevms.cli.options import timeout_option
+from nodevms.cli.options import patience_option
 from nodevms.cli.target import Target, directory_of, taken_for_an_address
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ READ_BLOCKS: Final = 64
 )
 @click.option("-f", "--follow", is_flag=True, help="Go on with entries as they come; Ctrl+C ends.")
 @network_options
-@timeout_option
+@patience_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def command(
     target: str,
@@ -47,7 +48,8 @@ def command(
 ) -> None:
     """Print a call log, one line an entry.
 
-    dat://KEY is looked for in the Dat network, and only the entries that are printed are fetched.
+    dat://KEY, the URL behind "Call log:", is looked for in the Dat network, and only the entries
+    that are printed are fetched.
 
     Every line is signed by the log's key. Whether what it says is true is the question of
     `nodevms verify`.
@@ -91,9 +93,8 @@ def _source(
 
     if target.startswith("dat:"):
         from nodevms.cli.log_network import network_log
-        from nodevms.feed import parse_dat_url
 
-        return network_log(parse_dat_url(target), network, timeout, live=follow)
+        return network_log(dat_key(target, CALL_LOG, "log"), network, timeout, live=follow)
     directory = directory_of(target)
     return served_log(target) if directory is None else directory_log(directory)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from nodevms.cli.dat_urls import CALL_LOG, dat_key
 from nodevms.cli.error_report import report_error
 from nodevms.cli.host_log import HostLog, TextLines
 from nodevms.cli.network_options import NetworkWish, joined, network_options, swarm_port_option
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 SAID_SECONDS: Final = 1.0
 """How often at most it is said what the mirror has."""
+NOBODY_SECONDS: Final = 5.0
+"""After how long it is said that nobody was found yet."""
 LAST_SECONDS: Final = 2.0
 """How long a mirror that stops waits for the last blocks of what it knows to be signed."""
 _STANDARD_ERROR: Final = 2
@@ -49,21 +52,24 @@ def command(
 ) -> None:
     """Copy a backend's call log and files into DIR, follow them, and serve them on.
 
-    LOGKEY is the call log's. Whoever looks for the backend's log or files in the Dat network finds
-    the mirror, also when the backend itself is gone. Every block is proved before it is stored;
-    `nodevms verify DIR` replays what is there. By default DIR is the first half of the key. Stop
-    with Ctrl+C; the next run goes on where this one stopped.
+    dat://LOGKEY is the URL behind "Call log:" that exec prints. Whoever looks for the backend's log
+    or files in the Dat network finds the mirror, also when the backend itself is gone. Every block
+    is proved before it is stored; `nodevms verify DIR` replays what is there. By default DIR is the
+    key, in the current folder. Stop with Ctrl+C; the next run goes on where this one stopped.
+
+    Exits with 0 when it was stopped or, with --once, is complete, 1 when a feed's key is proved to
+    have signed two histories, 2 on wrong usage, and 3 when it cannot go on: a full disk, or more
+    bytes than --max-download.
 
     \b
     nodevms mirror dat://7081…bbef
     nodevms mirror dat://7081…bbef ./counter-mirror --once
     """  # noqa: D301
     from nodevms.audit.copy_limits import FETCH_BYTES_MAX
-    from nodevms.feed import parse_dat_url
 
-    key = parse_dat_url(url)
+    key = dat_key(url, CALL_LOG, "mirror")
     network.require()
-    place = directory or Path(key.hex()[:32])
+    place = directory or Path(key.hex())
     with HostLog(_STANDARD_ERROR) as log:
         log.setFormatter(TextLines())
         logging.getLogger("nodevms").setLevel("INFO")
@@ -109,10 +115,13 @@ class _Mirror:
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
         patience = {} if once else {"find_seconds": float("inf"), "stall_seconds": float("inf")}
         limits = CopyLimits(bytes_max=self._bytes_max, **patience)
-        with CopyPlace(self._directory, self._key) as place:
+        directory = self._directory.absolute()
+        with CopyPlace(directory, self._key) as place:
             async with joined(self._network, self._port) as network:
+                port = network.swarm.port
+                click.echo(f"Sharing with the Dat network on port {port}", err=self._as_json)
                 self._say(f"Mirroring {dat_url(self._key)}")
-                self._say(f"Mirror directory {self._directory.absolute()}\n")
+                self._say(f"Mirror directory {click.format_filename(directory)}\n")
                 copy = NetworkCopy(
                     network, place, self._key, limits=limits, listener=self, live=not once
                 )
@@ -141,6 +150,18 @@ class _Mirror:
             await asyncio.wait([following])
 
     async def _follow(self, copy: NetworkCopy) -> None:
+        looking = asyncio.ensure_future(self._say_if_nobody(copy))
+        try:
+            await self._follow_for_ever(copy)
+        finally:
+            looking.cancel()
+
+    async def _say_if_nobody(self, copy: NetworkCopy) -> None:
+        await asyncio.sleep(NOBODY_SECONDS)
+        if not copy.peers:
+            click.echo("Nobody was found yet who has it. It goes on looking.", err=True)
+
+    async def _follow_for_ever(self, copy: NetworkCopy) -> None:
         from nodevms.feed import ForkError
 
         if copy.log.feed.length:  # of an earlier run: it is served from now on
@@ -179,7 +200,9 @@ class _Mirror:
             if first:
                 click.echo(f"Title:    {printable(copy.first.title)}")
                 click.echo(f"Files:    {copy.first.filesArchiveUrl}")
-            click.echo(f"Has {kept.entries:,} entries and {kept.files_bytes:,} bytes of files.")
+            entries = "entry" if kept.entries == 1 else "entries"
+            size = "byte" if kept.files_bytes == 1 else "bytes"
+            click.echo(f"Has {kept.entries:,} {entries} and {kept.files_bytes:,} {size} of files.")
         sys.stdout.flush()
 
     def _say(self, text: str) -> None:

@@ -143,6 +143,16 @@ class PeerAddress(click.ParamType[Any]):
         return Address(match[1] or match[2], int(match[3]))
 
 
+def refuse_bootstrap_alone(bootstrap: tuple[str, ...], *, dht: bool) -> None:
+    """Refuse nodes of a DHT that is not asked.
+
+    Raises:
+        click.UsageError: There are some, and no ``--dht``.
+    """
+    if bootstrap and not dht:
+        raise click.UsageError("--bootstrap is for --dht.")
+
+
 def network_options(function: F) -> F:
     """Give a command the options of a :class:`NetworkWish`, which it gets as ``network``."""
 
@@ -154,8 +164,7 @@ def network_options(function: F) -> F:
         bootstrap: tuple[str, ...],
         **named: Any,
     ) -> Any:
-        if bootstrap and not dht:
-            raise click.UsageError("--bootstrap is for --dht.")
+        refuse_bootstrap_alone(bootstrap, dht=dht)
         wish = NetworkWish(peers, swarm, dht, bootstrap)
         return function(*arguments, network=wish, **named)
 
@@ -173,14 +182,11 @@ swarm_port_option: Final = click.option(
     type=click.IntRange(0, 65535),
     help="Port for the Dat network; another one if it is taken; 0 for any free one.",
 )
-dht_options: Final = (
-    click.option("--dht", is_flag=True, help="Look for peers in the BitTorrent DHT, too."),
-    click.option(
-        "--bootstrap",
-        multiple=True,
-        metavar="HOST:PORT",
-        help="A node of the DHT to begin with; may be given more than once.",
-    ),
+bootstrap_option: Final = click.option(
+    "--bootstrap",
+    multiple=True,
+    metavar="HOST:PORT",
+    help="With --dht: a node to begin with, instead of the public ones; may be repeated.",
 )
 _OPTIONS: Final = (
     click.option(
@@ -189,7 +195,7 @@ _OPTIONS: Final = (
         multiple=True,
         type=PeerAddress(),
         metavar="HOST:PORT",
-        help="Ask this peer, too; may be given more than once.",
+        help="Ask this peer, too; may be repeated.",
     ),
     click.option(
         "--swarm/--no-swarm",
@@ -198,5 +204,6 @@ _OPTIONS: Final = (
         envvar="NODEVMS_SWARM",
         help="Look for peers on this computer and in the local network.",
     ),
-    *dht_options,
+    click.option("--dht", is_flag=True, help="Look for peers in the BitTorrent DHT, too."),
+    bootstrap_option,
 )

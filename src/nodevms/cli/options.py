@@ -55,6 +55,14 @@ max_download_option = click.option(
     metavar="BYTES",
     help="Fetch at most so much; by default 64 GiB, and never more than the disk has.",
 )
+patience_option = click.option(
+    "--timeout",
+    type=Seconds(86400),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="In the Dat network: how long nothing may come before it gives up.",
+)
 timeout_option = click.option(
     "--timeout",
     type=Seconds(86400),

@@ -19,7 +19,9 @@ from nodevms.vm.live_oracles import World
 from nodevms.vm.script import Script
 
 if TYPE_CHECKING:
+    from nodevms.rpc import Backend, RPCServer
     from nodevms.vm.allowed_hosts import AllowedHosts
+    from nodevms.vm.vm import VM
 
 SWITCH_INTERVAL_S: Final = 0.0002
 """How long a thread of ours may keep the others waiting: calls pass through three of them."""
@@ -58,38 +60,19 @@ async def serve(settings: Serving, announce: Announce) -> None:
         NodeVMSError: It could not be started, or it failed for good.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    from nodevms.rpc import Limits as ServerLimits
-    from nodevms.rpc import RPCServer
-    from nodevms.rpc.discover import OWN_METHODS
     from nodevms.vm.vm import VM
 
     sharing = Sharing(settings.sharing, settings.swarm_port)
-    vm = VM(settings.script, world=_world(settings.allow_net))
-    server = RPCServer(
-        {"/": vm},
-        host=settings.host,
-        port=settings.port,
-        allow_origins=settings.origins,
-        limits=ServerLimits(arguments_bytes_max=settings.limits.args_bytes),
-    )
+    vm = VM(settings.script, world=world_of(settings))
+    server = server_for(settings, vm)
     joining: asyncio.Future[None] | None = None
     stopping = Stopping(lambda: server.pending, vm.refuse_waiting)
     try:
         await server.bind()
-        await vm.deploy(
-            dir=settings.directory,
-            title=settings.title,
-            debug=settings.debug,
-            upgrade=settings.upgrade,
-            limits=settings.limits,
-            queue_max=settings.queue_max,
-            watcher=sharing,
-        )
-        for name in OWN_METHODS.intersection(method.name for method in vm.methods):
-            _LOG.warning("the script's export %r cannot be called: the server has its own", name)
+        await deploy(vm, settings, sharing)
         if not stopping.asked:
             await server.start()
-            address = f"{_name(settings.host)}:{server.port}"
+            address = address_of(settings, server)
             announce(address, settings.directory, vm.files_archive_url, vm.call_log_url)
             joining = asyncio.get_running_loop().run_in_executor(None, sharing.join)
         failure = await _end(stopping, vm.failure())
@@ -103,13 +86,53 @@ async def serve(settings: Serving, announce: Announce) -> None:
         raise failure
 
 
-def _world(allowed: AllowedHosts | None) -> World:
+def world_of(settings: Serving) -> World:
     """Return what oracles find outside: this computer, and the servers that they may ask."""
-    if allowed is None:
+    if settings.allow_net is None:
         return World()
     from nodevms.vm.fetching import Fetcher
 
-    return World(fetch=Fetcher(allowed))
+    return World(fetch=Fetcher(settings.allow_net))
+
+
+def server_for(settings: Serving, backend: Backend) -> RPCServer:
+    """Return a server with one backend, neither bound nor started."""
+    from nodevms.rpc import Limits as ServerLimits
+    from nodevms.rpc import RPCServer
+
+    return RPCServer(
+        {"/": backend},
+        host=settings.host,
+        port=settings.port,
+        allow_origins=settings.origins,
+        limits=ServerLimits(arguments_bytes_max=settings.limits.args_bytes),
+    )
+
+
+async def deploy(vm: VM, settings: Serving, sharing: Sharing) -> None:
+    """Start a backend, and warn of what its callers will miss.
+
+    Raises:
+        NodeVMSError: As :meth:`VM.deploy`.
+    """
+    from nodevms.rpc.discover import OWN_METHODS
+
+    await vm.deploy(
+        dir=settings.directory,
+        title=settings.title,
+        debug=settings.debug,
+        upgrade=settings.upgrade,
+        limits=settings.limits,
+        queue_max=settings.queue_max,
+        watcher=sharing,
+    )
+    for name in OWN_METHODS.intersection(method.name for method in vm.methods):
+        _LOG.warning("the script's export %r cannot be called: the server has its own", name)
+
+
+def address_of(settings: Serving, server: RPCServer) -> str:
+    """Return where a bound server is reached, as people write it."""
+    return f"{_name(settings.host)}:{server.port}"
 
 
 async def _end(stopping: Stopping, failing: Awaitable[NodeVMSError]) -> NodeVMSError | None:

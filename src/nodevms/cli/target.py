@@ -11,6 +11,7 @@ from typing import Final
 import click
 from click.shell_completion import CompletionItem
 
+from nodevms.cli.dat_urls import is_bare_key
 from nodevms.errors import UsageError
 
 _PARTS: Final = ("backend.json", "call-log.key", "call-log.data", "files")
@@ -37,6 +38,11 @@ def directory_of(target: str) -> Path | None:
     path = Path(os.path.expanduser(target))
     if _is_directory(path):
         return path
+    if is_bare_key(target):
+        raise UsageError(
+            f"{target!r} is neither an address nor a directory",
+            hint=f"Type dat://{target} for the backend with this call log in the Dat network.",
+        )
     if "://" not in target and (target.startswith(("/", ".", "~")) or os.path.lexists(path)):
         raise UsageError(
             f"{target} is not a directory",

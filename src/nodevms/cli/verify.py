@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from nodevms.cli.dat_urls import CALL_LOG, DRIVE, dat_key
 from nodevms.cli.network_options import NetworkWish, network_options
 from nodevms.cli.options import max_download_option, max_time_option
 from nodevms.cli.standard_output import read_or_not
@@ -27,7 +28,11 @@ from nodevms.errors import CouldNotCheckError, NodeVMSError
     type=click.Path(path_type=Path),
     help="Keep what is fetched here, and continue an earlier fetch.",
 )
-@click.option("--allow-older", is_flag=True, help="Accept a shorter log than you saw before.")
+@click.option(
+    "--allow-older",
+    is_flag=True,
+    help="Accept a log shorter than you saw before, or a copy that is not whole.",
+)
 @click.option("--no-memory", is_flag=True, help="Neither ask nor remember what you saw before.")
 @max_time_option
 @max_download_option
@@ -47,9 +52,9 @@ def command(
 ) -> None:
     """Replay a backend's log and compare results, files and signatures.
 
-    URL is where the backend is served. dat://KEY is its call log: then log and files are copied
-    from whoever in the Dat network has them, and no server is asked. With URL and --log, the
-    network is asked when the server cannot be read.
+    URL is where the backend is served. dat://KEY is the URL behind "Call log:": then log and files
+    are copied from whoever in the Dat network has them, and no server is asked. With URL and --log,
+    the network is asked when the server cannot be read.
 
     Exits with 0 when everything is verified, 1 when something is proved false, 2 on wrong usage,
     and 3 when it could not be checked.
@@ -103,11 +108,10 @@ def _task(
 ) -> Task:
     from nodevms.audit import SECONDS_MAX, Deadline, Expectations
     from nodevms.audit.fetch import FETCH_BYTES_MAX
-    from nodevms.feed import parse_dat_url
 
     expectations = Expectations(
-        log_key=None if log is None else parse_dat_url(log),
-        files_key=None if files is None else parse_dat_url(files),
+        log_key=None if log is None else dat_key(log, CALL_LOG, "verify --log"),
+        files_key=None if files is None else dat_key(files, DRIVE, "verify --files"),
         allow_older=allow_older,
     )
     deadline = Deadline(seconds_max or SECONDS_MAX, time.monotonic)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from nodevms.cli.dat_urls import CALL_LOG, dat_key
 from nodevms.cli.network_options import NetworkWish, joined
 from nodevms.cli.target import (
     directory_of,
@@ -77,9 +78,9 @@ class Task:
         return report, Source("directory")
 
     def _log_key(self, url: str) -> bytes:
-        from nodevms.feed import dat_url, parse_dat_url
+        from nodevms.feed import dat_url
 
-        key = parse_dat_url(url)
+        key = dat_key(url, CALL_LOG, "verify")
         if self.expectations.log_key not in (None, key):
             raise UsageError(f"--log is another log than {dat_url(key)}")
         return key

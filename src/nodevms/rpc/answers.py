@@ -46,7 +46,7 @@ def encode_answer(request_id: bytes, answer: Answer, *, with_entry: bool) -> byt
     """
     entry = b',"seq":%d,"epoch":%d' % (answer.seq, answer.epoch) if with_entry else b""
     if answer.error is not None:
-        error = _error_of(answer.error)
+        error = _error_of(answer.error, answer.stack)
         return b'{"jsonrpc":"2.0","error":%b,"id":%b%b}' % (error, request_id, entry)
     if answer.result is None:
         return b'{"jsonrpc":"2.0","id":%b%b}' % (request_id, entry)
@@ -58,7 +58,7 @@ def encode_batch(answers: list[bytes]) -> bytes:
     return b"[%b]" % b",".join(answers)
 
 
-def _error_of(thrown: bytes) -> bytes:
+def _error_of(thrown: bytes, stack: str | None) -> bytes:
     """Turn an entry's ``err`` into an ``error`` member that the 2017 client rejects with.
 
     That client takes a falsy ``error`` for success, so a thrown falsy value is wrapped.
@@ -67,8 +67,9 @@ def _error_of(thrown: bytes) -> bytes:
     name, message, value = bytes(err.name), bytes(err.message), bytes(err.value)
     if name or message:
         code = b',"errorCode":%b' % bytes(err.code) if bytes(err.code) else b""
+        frames = b',"stack":%b' % msgspec.json.encode(stack) if stack else b""
         shape = (THROWN_ERROR, name or b'"Error"', message or b'""', code)
-        return show_surrogates(b'{"code":%d,"message":%b,"data":%b%b}' % shape)
+        return show_surrogates(b'{"code":%d,"message":%b,"data":%b%b' % shape) + frames + b"}"
     if value not in FALSY:
         return show_surrogates(value)
     spoken = value.decode() if value else "undefined"

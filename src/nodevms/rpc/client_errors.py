@@ -7,6 +7,9 @@ import json
 from nodevms.errors import CouldNotCheckError, NodeVMSError
 from nodevms.rpc.codes import THROWN_ERROR, THROWN_FALSY, code_name
 
+STACK_CHARACTERS_MAX = 16_384
+"""More than any server of ours sends; what another one sends beyond is cut off."""
+
 _FROM_SCRIPT = (THROWN_ERROR, THROWN_FALSY)
 
 
@@ -37,6 +40,8 @@ class RemoteError(NodeVMSError):
         data: The ``data`` member, or the thrown value itself.
         error_code: The thrown Error's own ``code``, such as a limit's name; None without one.
         seq: The call's entry in the call log; None if the call was not run.
+        stack: Where in the script the Error was made, a line a frame; None unless the backend is
+            in debug mode.
     """
 
     code = "thrown"
@@ -51,6 +56,7 @@ class RemoteError(NodeVMSError):
         data: object = None,
         error_code: str | float | None = None,
         seq: int | None = None,
+        stack: str | None = None,
     ) -> None:
         super().__init__(f"{name}: {message}" if message else name, code=code)
         self.name = name
@@ -59,6 +65,7 @@ class RemoteError(NodeVMSError):
         self.data = data
         self.error_code = error_code
         self.seq = seq
+        self.stack = stack
 
 
 def remote_error(text: bytes, seq: int | None) -> RemoteError:
@@ -83,4 +90,9 @@ def remote_error(text: bytes, seq: int | None) -> RemoteError:
         data=data,
         error_code=error.get("errorCode"),
         seq=seq,
+        stack=_stack_of(error.get("stack")),
     )
+
+
+def _stack_of(member: object) -> str | None:
+    return member[:STACK_CHARACTERS_MAX] if isinstance(member, str) and member else None

@@ -29,6 +29,7 @@ from nodevms.rpc.codes import (
 from nodevms.rpc.discover import OWN_METHODS, describe, handshake
 from nodevms.rpc.jsonrpc import Item, Refusal, Request
 from nodevms.rpc.limits import Limits
+from nodevms.rpc.stand_in import StandIn
 
 _log = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ class Dispatcher:
         self.debug = backend.debug
         self.pending = 0
         self._limits = limits
-        self._closing = False
+        self._refusal = Fault(CLOSED, backend.why) if isinstance(backend, StandIn) else None
         self._idle = asyncio.Event()
         self._idle.set()
         self._description: bytes | None = None
@@ -108,7 +109,7 @@ class Dispatcher:
 
     def close(self) -> None:
         """Refuse all requests from now on; accepted ones still get their answers."""
-        self._closing = True
+        self._refusal = Fault(CLOSED, "The server is stopping. The call was not run.")
 
     async def idle(self) -> None:
         """Wait until every accepted call has been answered."""
@@ -123,8 +124,8 @@ class Dispatcher:
     def _begin(self, request: Request, session: Session) -> asyncio.Future[Answer] | Fault | bytes:
         if session.refusal is not None:
             return session.refusal
-        if self._closing:
-            return Fault(CLOSED, "The server is stopping. The call was not run.")
+        if self._refusal is not None:
+            return self._refusal
         if request.method not in self._methods and request.method not in self._own:
             return Fault(METHOD_NOT_FOUND)
         try:

@@ -118,8 +118,27 @@ class RPCServer:
         if dispatcher is None or site is None:
             return
         site.unmount(path)
-        await self._drain([dispatcher], drain_seconds)
-        await self._disconnect(site, dispatcher)
+        await self._retire(site, dispatcher, drain_seconds)
+
+    async def replace(
+        self, path: str, backend: Backend, drain_seconds: float | None = 10.0
+    ) -> None:
+        """Serve another backend at a path from now on; the one before ends as by `unmount`.
+
+        Its clients are told to connect again (1001): what they know of it is no longer true.
+
+        Raises:
+            UsageError: Nothing is served there.
+        """
+        if path not in self._mounts:
+            raise UsageError(f"no backend is served at {path}", code="mount")
+        self._mounts[path] = backend
+        dispatcher, site = self._dispatchers.pop(path, None), self._site
+        if dispatcher is None or site is None:
+            return
+        site.unmount(path)
+        self._serve_at(site, path, backend)
+        await self._retire(site, dispatcher, drain_seconds)
 
     async def bind(self) -> None:
         """Take the address and do not listen yet, to find out that it is taken before `start`.
@@ -199,6 +218,10 @@ class RPCServer:
             )
             site.document(path, door.routes)
 
+    async def _retire(self, site: Site, dispatcher: Dispatcher, seconds: float | None) -> None:
+        await self._drain([dispatcher], seconds)
+        await self._disconnect(site, dispatcher, "This backend is served here no longer.")
+
     async def _drain(self, dispatchers: Sequence[Dispatcher], seconds: float | None) -> None:
         for dispatcher in dispatchers:
             dispatcher.close()
@@ -210,9 +233,14 @@ class RPCServer:
             pending = sum(dispatcher.pending for dispatcher in dispatchers)
             _log.warning("Stopping with %d calls unanswered", pending)
 
-    async def _disconnect(self, site: Site, dispatcher: Dispatcher | None = None) -> None:
+    async def _disconnect(
+        self,
+        site: Site,
+        dispatcher: Dispatcher | None = None,
+        reason: str = "The server is stopping.",
+    ) -> None:
         closing = [
-            connection.close(WSCloseCode.GOING_AWAY, "The server is stopping.")
+            connection.close(WSCloseCode.GOING_AWAY, reason)
             for connection in site.connections
             if dispatcher in (None, connection.dispatcher)
         ]

@@ -37,6 +37,12 @@ def parse_backend_url(text: str) -> BackendURL:
     Raises:
         UsageError: It is no such address.
     """
+    if text[:4].lower() == "dat:":
+        raise UsageError(
+            f"{text!r} is not a server's address",
+            hint="Type the address that exec prints. "
+            "The Dat network is read with nodevms log, verify, clone and mirror.",
+        )
     try:
         parts = urlsplit(text if "://" in text else f"//{text}")
         port, host = parts.port, parts.hostname

@@ -6,6 +6,7 @@ ahead of ``commit``, which runs on the disk's thread.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -16,7 +17,6 @@ from nodevms.archive import ArchiveInfo
 from nodevms.archive.index_file import DAMAGED
 from nodevms.errors import NodeVMSError, StorageError
 from nodevms.sandbox import Engine
-from nodevms.vm.call_failure import call_failure
 from nodevms.vm.entries import (
     FORMAT_VERSION,
     HOST_API,
@@ -33,6 +33,7 @@ from nodevms.vm.errors import OutcomeUnknownError
 from nodevms.vm.execution import ConsoleSink, Executed, Execution, Outside, StartHook
 from nodevms.vm.limits import Limits
 from nodevms.vm.live_oracles import LiveOracles, World
+from nodevms.vm.reporter import Observer, Ran, Reporter
 from nodevms.vm.requests import Answer, Deliver, Method, Request
 from nodevms.vm.script import Script
 from nodevms.vm.start_failure import no_exports, start_failure
@@ -50,6 +51,10 @@ class Surroundings:
         clock: Milliseconds since 1970.
         seeds: 16 fresh hex digits.
         console: Where the script's output goes, or None.
+        shows: Whether what goes there at a level is read; what nobody reads is not made.
+        observer: Is told of every call, failures included, of which the console then hears
+            nothing; or None.
+        stopwatch: Seconds, from any beginning.
         world: What oracles find outside.
     """
 
@@ -57,6 +62,9 @@ class Surroundings:
     clock: Clock
     seeds: Callable[[], str]
     console: ConsoleSink | None = None
+    shows: Callable[[str], bool] = lambda _level: True
+    observer: Observer | None = None
+    stopwatch: Callable[[], float] = time.perf_counter
     world: World = field(default_factory=World)
 
 
@@ -120,17 +128,17 @@ class Backend:
         self._surroundings = surroundings
         self._time_ms = time_ms
         self._seq = store.log.length
-        self._script_name = ""
         self._outside = Outside(
             surroundings.seeds, lambda: LiveOracles(surroundings.engine, limits, surroundings.world)
         )
+        self._reporter = Reporter(surroundings.console, surroundings.shows, surroundings.observer)
         self._execution = Execution(
             surroundings.engine,
             limits,
             state=store.state,
             contents=store.contents,
             info=ArchiveInfo(url=store.files_url, title=identity.title),
-            console=surroundings.console,
+            console=None if surroundings.console is None else self._reporter.printed,
         )
 
     @property
@@ -148,7 +156,7 @@ class Backend:
         Raises:
             ScriptError: The script threw, was stopped, or exports nothing.
         """
-        self._script_name = script.name
+        self._reporter.begins(script)
         hook: StartHook | None = {Init: "init", Upgrade: "upgrade"}.get(kind)  # type: ignore[assignment]
         time_ms = self._now()
         executed = self._execution.start(
@@ -164,13 +172,13 @@ class Backend:
         block = encode(entry)
         self.store.write_start(self.epoch, block, brings_code=kind is not Restart)
         request = Request("", b"[]", None, None)
-        answer = _answer(executed, self.epoch, self.epoch)
+        answer = self._answer(executed, self.epoch)
         return Logged(self.epoch, block, len(block), request, answer, time_ms, executed)
 
     def execute(self, request: Request) -> Logged:
         """Run one call and make its entry; nothing of it may leave before ``commit``."""
         time_ms, seq, contents = self._now(), self._seq, self.store.contents
-        brought = contents.appended_bytes
+        brought, began = contents.appended_bytes, self._surroundings.stopwatch()
         try:
             executed = self._execution.call(
                 request.method,
@@ -183,9 +191,9 @@ class Backend:
         except StorageError as error:
             self._note(error)
             raise
-        if self._surroundings.console is not None and executed.outcome.error is not None:
-            level, text = call_failure(request.method, executed.outcome, self._script_name)
-            self._surroundings.console(seq, level, text)
+        elapsed_ms = (self._surroundings.stopwatch() - began) * 1000
+        ran = Ran(seq, time_ms, elapsed_ms, request, executed.outcome, executed.changes)
+        self._reporter.ended(ran)
         info = CallInfo(
             userId=request.caller,
             methodName=request.method,
@@ -195,7 +203,7 @@ class Backend:
         )
         block = encode(Call(call=info, result=executed.result))
         self._seq += 1
-        answer = _answer(executed, seq, self.epoch)
+        answer = self._answer(executed, seq)
         size = len(block) + contents.appended_bytes - brought
         return Logged(seq, block, size, request, answer, time_ms, executed)
 
@@ -235,6 +243,11 @@ class Backend:
         if error.code == DAMAGED:
             self.store.distrust_index()
 
+    def _answer(self, executed: Executed, seq: int) -> Answer:
+        outcome = executed.outcome
+        stack = self._reporter.stack(outcome) if self.identity.debug else None
+        return Answer(outcome.result, outcome.error, seq, self.epoch, stack)
+
     def _now(self) -> int:
         self._time_ms = max(self._time_ms, self._surroundings.clock())
         return self._time_ms
@@ -261,8 +274,3 @@ class Backend:
             debug=self.identity.debug,
             **common,  # type: ignore[arg-type]
         )
-
-
-def _answer(executed: Executed, seq: int, epoch: int) -> Answer:
-    outcome = executed.outcome
-    return Answer(outcome.result, outcome.error, seq, epoch)

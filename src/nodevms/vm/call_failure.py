@@ -11,6 +11,7 @@ from typing import Final
 from nodevms.sandbox import Outcome
 from nodevms.vm.error_text import describe_error
 from nodevms.vm.script_advice import advice_on_error
+from nodevms.vm.source_text import SourceText
 
 SHOWN_BYTES_MAX: Final = 1000
 
@@ -20,26 +21,33 @@ _NAMES: Final = (
 _TOLD: Final = tuple(f'{{"name":"{name}"'.encode() for name in _NAMES)
 
 
-def call_failure(method: str, outcome: Outcome, script_name: str) -> tuple[str, str]:
-    """Return the console's level and the lines for a call that failed.
+def failure_level(outcome: Outcome) -> str:
+    """Return ``warn`` for an error that the operator should know, ``debug`` for any other."""
+    return "warn" if (outcome.error or b"").startswith(_TOLD) else "debug"
+
+
+def failure_title(outcome: Outcome) -> str:
+    """Return the error as a sentence, of a bounded length."""
+    error = outcome.error or b"{}"
+    if len(error) <= SHOWN_BYTES_MAX:
+        return describe_error(error)
+    return error[:SHOWN_BYTES_MAX].decode("utf-8", "replace") + "…"
+
+
+def failure_details(outcome: Outcome, source: SourceText) -> str:
+    """Return where in the script it happened and what to do, or nothing if neither is known.
+
+    A limit stops a call without a stack: its method is all that is known.
 
     Args:
-        method: What was called.
-        outcome: How it ended; it has an error.
-        script_name: The script's file, which the lines of the stack are in.
-
-    Returns:
-        ``warn`` for what the operator should know and ``debug`` for other errors, and the text.
+        outcome: How the call ended; it has an error.
+        source: The script.
     """
-    error = outcome.error or b"{}"
-    told = describe_error(error) if len(error) <= SHOWN_BYTES_MAX else _cut(error)
-    lines = [f"{method}() failed: {told}"]
-    if outcome.stack:
-        lines.append(outcome.stack.rstrip().replace("script.js:", f"{script_name}:"))
-    if advice := advice_on_error(error):
-        lines.append(advice)
-    return ("warn" if error.startswith(_TOLD) else "debug"), "\n".join(lines)
-
-
-def _cut(error: bytes) -> str:
-    return error[:SHOWN_BYTES_MAX].decode("utf-8", "replace") + "…"
+    stack = outcome.stack or ""
+    place = source.place(stack)
+    parts = [
+        source.excerpt(*place) if place else None,
+        source.frames(stack),
+        advice_on_error(outcome.error or b""),
+    ]
+    return "\n".join(filter(None, parts))

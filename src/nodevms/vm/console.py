@@ -34,6 +34,10 @@ class Console:
         self._left: float = BURST_BYTES
         self._dropped = 0
 
+    def shows(self, level: str) -> bool:
+        """Tell whether messages of this level are written at all."""
+        return self._logger.isEnabledFor(_LEVELS.get(level, logging.INFO))
+
     def __call__(self, seq: int, level: str, text: str) -> None:
         """Log one message of the script.
 

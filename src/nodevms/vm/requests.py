@@ -29,12 +29,15 @@ class Answer:
         error: The error's JSON text as the log has it; None when the call returned.
         seq: The position of the call's entry in the log.
         epoch: The position of the start entry that this call ran under.
+        stack: Where in the script an Error was made, a line a frame; for callers of backends in
+            debug mode alone, and never in the log.
     """
 
     result: bytes | None
     error: bytes | None
     seq: int
     epoch: int
+    stack: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

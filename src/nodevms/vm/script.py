@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from nodevms.vm.errors import ScriptError
+from nodevms.vm.script_path import advice_on_folder, advice_on_missing
 
 SCRIPT_BYTES_MAX: Final = 1024 * 1024
 
@@ -62,7 +63,15 @@ def read_script(path: Path) -> Script:
             mode = os.fstat(file.fileno()).st_mode
             data = file.read(SCRIPT_BYTES_MAX + 1) if stat.S_ISREG(mode) else None
     except FileNotFoundError:
-        raise ScriptError(f"{path}: no such script", code="script-missing") from None
+        raise ScriptError(
+            f"{path}: no such script", code="script-missing", hint=advice_on_missing(path)
+        ) from None
+    except IsADirectoryError:
+        raise ScriptError(
+            f"{path} is a folder, not a script",
+            code="script-unreadable",
+            hint=advice_on_folder(path),
+        ) from None
     except OSError as error:
         raise ScriptError(f"{path}: {error.strerror}", code="script-unreadable") from None
     except ValueError:

@@ -6,6 +6,14 @@ import re
 from typing import Final
 
 _MISSING: Final = re.compile(rb'^\{"name":"ReferenceError","message":"(\w+) is not defined"')
+_TYPED: Final = re.compile(r"\.([cm]?ts|[tj]sx)$")
+_EXPORTS_REPLACED: Final = re.compile(r"^\s*exports\s*=(?![=>])", re.MULTILINE)
+_EXPORTED: Final = re.compile(r"\bexports\b")
+_FUNCTION: Final = re.compile(
+    r"^(?:async\s+)?function\b\s*\*?\s*([A-Za-z_$][\w$]*)"
+    r"|^(?:const|let|var)\s+([A-Za-z_$][\w$]*)\s*=\s*(?:async\b\s*)?(?:function\b|\(|[\w$]+\s*=>)",
+    re.MULTILINE,
+)
 _IMPORTS: Final = re.compile(rb"could not load module|dynamic import")
 
 _ONE_FILE: Final = (
@@ -37,15 +45,40 @@ def advice_on_error(err: bytes) -> str | None:
     return _ONE_FILE if _IMPORTS.search(err, 0, 200) else None
 
 
-def advice_on_syntax(line: str, column: int) -> str | None:
-    """Return a sentence for a line that is no CommonJS, or None.
+def advice_on_syntax(name: str, line: str, column: int) -> str | None:
+    """Return a sentence for a script that is no CommonJS, or no JavaScript, or None.
 
     Args:
-        line: The line's text.
-        column: Where the engine stopped, in characters, from 1.
+        name: The script's file name.
+        line: The text of the line where the engine stopped.
+        column: Where, in characters, from 1.
     """
+    if _TYPED.search(name):
+        return (
+            "A backend script is JavaScript. Turn it into that first, for example: "
+            f"npx esbuild {name} --bundle --format=cjs --outfile=script.js"
+        )
+    if name.endswith(".json"):
+        return "This is no script. Name the file that it describes."
     if re.match(r"\s*(import|export)\b", line):
         return "A backend script is a CommonJS module: write exports.name = …, without import."
     if re.search(r"\bawait\s*$", line[: column - 1]):
         return "await works inside async functions only; let exports.init prepare the files."
     return None
+
+
+def advice_on_exports(code: str) -> str:
+    """Return a sentence for a script that loads and exports no function.
+
+    Args:
+        code: Its text. What is meant is guessed from it, so the sentence says what to write.
+    """
+    if _EXPORTS_REPLACED.search(code):
+        return "exports = … changes only the variable of this name: write module.exports = …"
+    if not _EXPORTED.search(code) and (function := _FUNCTION.search(code)):
+        name = function[1] or function[2]
+        return f"Nothing is exported. Write, for example: exports.{name[:100]} = {name[:100]}"
+    return (
+        "Write exports.name = function () { … } for each method; "
+        "values that are no functions, and the methods of a class, do not count."
+    )

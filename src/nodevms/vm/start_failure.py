@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from nodevms.sandbox import Outcome
 from nodevms.vm.error_text import describe_error
 from nodevms.vm.errors import ScriptError
 from nodevms.vm.script import Script
-from nodevms.vm.script_advice import advice_on_error, advice_on_syntax
+from nodevms.vm.script_advice import advice_on_error, advice_on_exports, advice_on_syntax
+from nodevms.vm.source_text import SourceText
 
-EXCERPT_CHARACTERS_MAX: Final = 160
 _LIMIT: Final = b'{"name":"LimitError"'
 _NEVER_SETTLED: Final = b'"code":"ERR_NEVER_SETTLED"'
+_NOT_PARSED: Final = re.compile(r"\s*at script\.js:\d+:\d+\s*")
+"""The stack of a script that does not parse: nothing ran, so there is no function in it."""
 
 
 def start_failure(outcome: Outcome, script: Script) -> ScriptError:
@@ -23,17 +26,10 @@ def start_failure(outcome: Outcome, script: Script) -> ScriptError:
         script: The script that was started.
     """
     error = outcome.error or b"{}"
+    source = SourceText(script)
+    if outcome.position is not None and _NOT_PARSED.fullmatch(outcome.stack or ""):
+        return _syntax_error(describe_error(error), outcome.position, script, source)
     sentence = f"{script.name}: {describe_error(error)}"
-    if outcome.position is not None:
-        line, column = _in_characters(script.code, *outcome.position)
-        return ScriptError(
-            f"{script.name}:{line}:{column}: {describe_error(error)}",
-            code="script-syntax",
-            hint=_joined(
-                _excerpt(script.code, line, column),
-                advice_on_syntax(_line(script.code, line), column),
-            ),
-        )
     if _NEVER_SETTLED in error:
         return ScriptError(
             f"{script.name}: the promise that init or upgrade returned never settles",
@@ -46,8 +42,17 @@ def start_failure(outcome: Outcome, script: Script) -> ScriptError:
             code="script-limit",
             hint="Nothing was recorded. Use --limit if the script really needs more.",
         )
-    stack = (outcome.stack or "").rstrip("\n").replace("script.js:", f"{script.name}:")
-    return ScriptError(sentence, code="script-threw", hint=_joined(stack, advice_on_error(error)))
+    stack = outcome.stack or ""
+    place = source.place(stack)
+    if place is not None:
+        sentence = f"{script.name}:{place[0]}:{place[1]}: {describe_error(error)}"
+    return ScriptError(
+        sentence,
+        code="script-threw",
+        hint=_joined(
+            source.excerpt(*place) if place else None, source.frames(stack), advice_on_error(error)
+        ),
+    )
 
 
 def no_exports(script: Script) -> ScriptError:
@@ -55,31 +60,22 @@ def no_exports(script: Script) -> ScriptError:
     return ScriptError(
         f"{script.name}: the script exports no function",
         code="script-no-exports",
-        hint="Write exports.name = function () { … } for each method; "
-        "those of a class do not count.",
+        hint=advice_on_exports(script.code),
+    )
+
+
+def _syntax_error(
+    sentence: str, position: tuple[int, int], script: Script, source: SourceText
+) -> ScriptError:
+    line, column = position[0], source.column(*position)
+    return ScriptError(
+        f"{script.name}:{line}:{column}: {sentence}",
+        code="script-syntax",
+        hint=_joined(
+            source.excerpt(line, column), advice_on_syntax(script.name, source.line(line), column)
+        ),
     )
 
 
 def _joined(*texts: str | None) -> str | None:
     return "\n".join(filter(None, texts)) or None
-
-
-def _line(code: str, number: int) -> str:
-    lines = code.removeprefix("\ufeff").split("\n", number)
-    return lines[number - 1].rstrip("\r") if 0 < number <= len(lines) else ""
-
-
-def _in_characters(code: str, line: int, column: int) -> tuple[int, int]:
-    """Turn the engine's column, which counts bytes of UTF-8, into one that counts characters."""
-    before = _line(code, line).encode()[: column - 1]
-    return line, len(before.decode("utf-8", "ignore")) + 1
-
-
-def _excerpt(code: str, line: int, column: int) -> str | None:
-    """Return the line with a mark below the place, or None if that would not help."""
-    text = _line(code, line)
-    if not text or len(text) > EXCERPT_CHARACTERS_MAX:
-        return None
-    shown = "".join(c if c.isprintable() or c == "\t" else "?" for c in text)
-    blank = "".join("\t" if c == "\t" else " " for c in shown[: column - 1])
-    return f"{shown}\n{blank}^"

@@ -26,6 +26,7 @@ from nodevms.vm.feeds_watcher import FeedsWatcher, NobodyWatches
 from nodevms.vm.lifetime import Lifetime
 from nodevms.vm.limits import Limits
 from nodevms.vm.live_oracles import World
+from nodevms.vm.reporter import Observer
 from nodevms.vm.requests import Answer, Method, Request
 from nodevms.vm.running import QUEUE_CEILING, QUEUE_MAX, Running
 from nodevms.vm.script import Script
@@ -51,6 +52,7 @@ class VM:
         seeds: Callable[[], str] = fresh_seed,
         world: World | None = None,
         script_log: logging.Logger | None = None,
+        observer: Observer | None = None,
     ) -> None:
         """Take the script; nothing runs before :meth:`deploy`.
 
@@ -61,6 +63,7 @@ class VM:
             seeds: 16 fresh hex digits for each call that asks for randomness.
             world: What oracles find outside; by default this computer, with that clock.
             script_log: Where ``console`` writes; by default the logger ``nodevms.script``.
+            observer: Is told of every call as it ends; the log then says nothing of failed ones.
         """
         self.script: Final = code if isinstance(code, Script) else Script("script.js", code)
         self._engine = engine
@@ -68,6 +71,7 @@ class VM:
         self._seeds = seeds
         self._world = world or World(clock=clock)
         self._console = Console(script_log or logging.getLogger("nodevms.script"), time.monotonic)
+        self._observer = observer
         self._lifetime: Lifetime | None = None
         self._beginning: asyncio.Future[None] | None = None
         self.exports: Final = Exports(lambda: self.methods, self.call)
@@ -267,7 +271,15 @@ class VM:
     def _surroundings(self) -> Surroundings:
         if self._engine is None:
             self._engine = Engine()
-        return Surroundings(self._engine, self._clock, self._seeds, self._console, self._world)
+        return Surroundings(
+            engine=self._engine,
+            clock=self._clock,
+            seeds=self._seeds,
+            console=self._console,
+            shows=self._console.shows,
+            observer=self._observer,
+            world=self._world,
+        )
 
 
 def _absolute(path: Path | str) -> Path:

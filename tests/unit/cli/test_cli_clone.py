@@ -109,6 +109,7 @@ def test_wrong_usage(served: Served, place: Path) -> None:
         (("x", "--version", "1"), served.url + "+1"),
         (("x", "--version", "1", "--live"), None),
         (("x",), "dat://nothing"),
+        (("x",), "localhost:5555"),
         (("x", "--peer", "nowhere"), None),
     ):
         done = served.clone(*arguments, url=url)

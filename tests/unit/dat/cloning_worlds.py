@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
+from types import TracebackType
 
 from clone_worlds import NOW, Source
 
@@ -111,5 +112,10 @@ class Cloned:
     def __enter__(self) -> Cloned:
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self._stack.close()
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)

@@ -9,9 +9,9 @@ import pytest
 from clone_worlds import Source, files_in, with_folders
 from cloning_worlds import Cloned
 
-from nodevms.archive import BadDriveError, Published, Publisher
+from nodevms.archive import Published, Publisher
 from nodevms.archive.record import ZERO_HASH, Record
-from nodevms.dat.clone import cloning
+from nodevms.dat.clone import NotADriveError, cloning
 from nodevms.errors import CouldNotCheckError, UsageError
 from nodevms.feed import Feed, KeyPair
 
@@ -244,7 +244,7 @@ class TestBounds:
         assert files_in(target) == {"good": b"good"}
 
 
-async def test_what_is_no_drive_is_proved_false(target: Path, tmp_path: Path) -> None:
+async def test_what_is_no_drive_leaves_nothing(target: Path, tmp_path: Path) -> None:
     pair = KeyPair.from_seed(bytes(32))
     feed = Feed.create(tmp_path / "log", "", pair)
     feed.append([b'{"type":"init"}\n'])
@@ -253,8 +253,9 @@ async def test_what_is_no_drive_is_proved_false(target: Path, tmp_path: Path) ->
     class Log:
         key, metadata = feed.key, feed
 
-    with Cloned(Log(), target) as clone, pytest.raises(BadDriveError):  # type: ignore[arg-type]
+    with pytest.raises(NotADriveError), Cloned(Log(), target) as clone:  # type: ignore[arg-type]
         await clone.cloning.run()
+    assert not await asyncio.to_thread(target.exists)
 
 
 async def test_cancelling_leaves_what_can_be_continued(source: Source, target: Path) -> None:

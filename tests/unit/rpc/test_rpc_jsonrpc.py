@@ -208,6 +208,12 @@ def test_a_batch_has_at_most_a_thousand_requests() -> None:
             Answer(None, b'{"name":"E","message":"\\ud800","code":"out-of-gas"}', 5, 2),
             b'"error":{"code":-32000,"message":"E","data":"\\ud800","errorCode":"out-of-gas"},"id":1',
         ),
+        (
+            Answer(None, b'{"name":"E","message":"m","code":1}', 5, 2, "    at f (a.js:1:2)"),
+            b'"error":{"code":-32000,"message":"E","data":"m","errorCode":1,'
+            b'"stack":"    at f (a.js:1:2)"},"id":1',
+        ),
+        (Answer(None, b'{"value":7}', 5, 2, "frames"), b'"error":7,"id":1'),
         (Answer(None, b'{"value":"text"}', 5, 2), b'"error":"text","id":1'),
         (Answer(None, b'{"value":{"code":7.0}}', 5, 2), b'"error":{"code":7.0},"id":1'),
         (Answer(None, b'{"value":["\\udc00"]}', 5, 2), b'"error":["\\udc00"],"id":1'),

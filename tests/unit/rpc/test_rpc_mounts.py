@@ -9,7 +9,8 @@ from fixed_backend import FixedBackend
 from serving import called, request, serving
 
 from nodevms.errors import UsageError
-from nodevms.rpc import RPCClient, RPCServer
+from nodevms.rpc import ConnectionFailedError, RemoteError, RPCClient, RPCServer
+from nodevms.rpc.stand_in import StandIn
 
 
 async def test_a_backend_is_mounted_while_the_server_runs() -> None:
@@ -64,3 +65,43 @@ async def test_mounts_are_made_before_the_start_too() -> None:
             assert await client.call("echo", 2) == [2]
     finally:
         await server.stop()
+
+
+async def test_another_backend_takes_a_place_without_a_moment_between() -> None:
+    before, after = FixedBackend(held=True), FixedBackend()
+    async with serving({"/": before}) as wire:
+        async with RPCClient() as client, RPCClient() as new:
+            await client.connect(f"localhost:{wire.server.port}")
+            waiting = asyncio.ensure_future(client.call("echo", 1))
+            await called(before)
+            replacing = asyncio.ensure_future(wire.server.replace("/", after))
+            await asyncio.sleep(0)
+            await new.connect(f"localhost:{wire.server.port}")
+            assert await new.call("echo", 2) == [2]
+            assert not replacing.done()
+            before.release()
+            assert await waiting == [1]
+            await replacing
+            with pytest.raises(ConnectionFailedError, match="1001 This backend is served here no"):
+                await client.call("echo", 3)
+            assert await new.call("echo", 4) == [4]
+            assert wire.server.connections == 1
+        with pytest.raises(UsageError, match="no backend"):
+            await wire.server.replace("/bob", after)
+
+
+async def test_who_stands_in_for_a_backend_tells_everybody_why() -> None:
+    async with serving({"/": FixedBackend()}) as wire:
+        await wire.server.replace("/", StandIn("a.js:1:2: it is broken"))
+        for method in ("handshake", "rpc.discover", "echo", "missing"):
+            async with wire.post(request(method).encode(), "/?user=bob") as response:
+                error = (await response.json())["error"]
+                assert (error["code"], error["data"]) == (-32004, "a.js:1:2: it is broken")
+        async with wire.session.get(wire.url("/")) as response:
+            assert response.status == 503
+            assert (await response.json())["error"]["message"] == "a.js:1:2: it is broken"
+        async with wire.session.get(wire.url("/feeds/call-log/head")) as response:
+            assert response.status == 404
+        async with RPCClient() as client:
+            with pytest.raises(RemoteError, match="it is broken"):
+                await client.connect(f"localhost:{wire.server.port}")

@@ -95,3 +95,9 @@ def test_what_is_not_shown_costs_nothing(
         console(1, "debug", "x" * 1000)
     console(1, "log", "shown")
     assert caplog.messages == ["shown"]
+
+
+def test_what_nobody_reads_is_known_before_it_is_made(console: Console) -> None:
+    assert [console.shows(level) for level in ("debug", "log", "warn", "error")] == [
+        *(False, True, True, True)
+    ]

@@ -11,6 +11,7 @@ from nodevms.cli.prompt.source import Typed
 
 FRAMES_MAX: Final = 8
 LINE_MAX: Final = 100
+STACK_LINES_MAX: Final = 31
 _FRAME: Final = re.compile(r"at (?:(.*?) \()?<input>:(\d+):(\d+)\)?")
 _OWN_FRAME: Final = re.compile(r"\n\s+at (?:[^\n]* \(script\.js:\d+:\d+\)|eval \(native\))")
 
@@ -47,6 +48,7 @@ class Failure:
         places: Where in the typed input, innermost first.
         code: Its own code, or None.
         seq: The call's entry in the call log, or None.
+        stack: Lines about where in the backend's script it was made, if the backend tells.
     """
 
     title: str
@@ -54,6 +56,7 @@ class Failure:
     places: tuple[Place, ...] = ()
     code: str | float | None = None
     seq: int | None = None
+    stack: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -68,6 +71,7 @@ class Failure:
             if len(self.places) > 1:
                 below += [f"    at {p.function} ({p.line}:{p.column})" for p in self.places]
         if self.origin == "script":
+            below += self.stack
             entry = "" if self.seq is None else f"; entry {self.seq} of its call log"
             below.append(f"    from the backend's script{entry}")
         elif self.origin == "server":
@@ -109,7 +113,10 @@ class Inputs:
             code=code if isinstance(code, str | float) else None,
             seq=seq if isinstance(seq, int) else None,
         )
-        for known in ("script", "server", "connection"):
+        if origin == "script":
+            stack = str(told.get("stack") or "").splitlines()[:STACK_LINES_MAX]
+            return replace(failure, origin="script", stack=tuple(stack))
+        for known in ("server", "connection"):
             if origin == known:
                 return replace(failure, origin=known)
         return replace(failure, places=places)

@@ -177,6 +177,8 @@ def _as_json(error: NodeVMSError) -> dict[str, object]:
             told["value"] = error.data
         if error.seq is not None:
             told["seq"] = error.seq
+        if error.stack is not None:
+            told["stack"] = error.stack
         return told
     origin = "server" if isinstance(error, RemoteError) else "connection"
     name = {"server": "RPCError", "connection": "ConnectionError"}[origin]

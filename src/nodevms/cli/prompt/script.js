@@ -48,7 +48,8 @@ const call = (method, list) => new EnginePromise((resolve, reject) => {
 function errorOf (given) {
   const error = new EngineError(given.message)
   hide(error, 'name', given.name)
-  hide(error, 'stack', '')
+  const { stack } = given // the frames in the backend's script; debug mode alone tells them
+  hide(error, 'stack', stack === undefined ? '' : `${given.name}: ${given.message}\n${stack}`)
   for (const name of ['code', 'seq', 'value']) if (name in given) hide(error, name, given[name])
   origins.set(error, given)
   return error

@@ -16,11 +16,11 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from nodevms.archive import TreeScan
-from nodevms.archive.messages import decode_index
 from nodevms.archive.tree_node import TreeNode
 from nodevms.dat.clone.checkout import Checkout, Need
 from nodevms.dat.clone.contents import Contents
 from nodevms.dat.clone.fetching import wait_for
+from nodevms.dat.clone.header import content_key
 from nodevms.dat.clone.records import OnProgress, Progress, Result
 from nodevms.errors import CouldNotCheckError, UsageError
 
@@ -73,7 +73,8 @@ class Cloning:
             version: Which; by default the newest that a peer has.
 
         Raises:
-            BadDriveError: The drive is none.
+            BadDriveError: The drive contradicts itself.
+            NotADriveError: What has this key is no drive.
             CouldNotCheckError: Nobody has it, nothing comes any more, or it is beyond a limit.
             StorageError: The folder cannot be written.
             UsageError: The version was never published.
@@ -116,7 +117,7 @@ class Cloning:
                 _NOBODY,
                 code="dat-nobody",
             )
-            self._content = self._fetch_content(decode_index(metadata.get(0)))
+            self._content = self._fetch_content(content_key(self._place.key, metadata.get(0)))
         return self._content
 
     async def _find_version(self, version: int | None) -> int:

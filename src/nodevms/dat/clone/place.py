@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
 from typing import Final
 
 from nodevms.dat.clone.content_data import CloneFiles, ContentData
 from nodevms.dat.clone.folder import Folder
+from nodevms.dat.clone.header import NotADriveError
 from nodevms.dat.clone.ledger import LEDGER, Ledger
 from nodevms.dat.clone.names import OWN_FOLDER
 from nodevms.dat.clone.parts import Parts
@@ -137,8 +140,22 @@ class ClonePlace:
     def __enter__(self) -> ClonePlace:
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
+        if isinstance(error, NotADriveError):
+            self._remove()
+
+    def _remove(self) -> None:
+        """Take away what came of something that is no drive: the right URL may go here."""
+        with suppress(OSError):  # the user may have put something there meanwhile
+            path = self.folder.path
+            shutil.rmtree(path / OWN_FOLDER)
+            path.rmdir()
 
 
 def _refuse_other_things(path: Path) -> None:
