@@ -2,7 +2,7 @@
 
 from nodevms.sandbox.engine import ENGINE_STACK_BYTES, Engine
 from nodevms.sandbox.fork import Forked, run_fork
-from nodevms.sandbox.host import Guest, Host, Meter, Operation, OutOfGas
+from nodevms.sandbox.host import NO_ORACLES, Guest, Host, Meter, Operation, OutOfGas
 from nodevms.sandbox.instance import EngineFaultError, HostTimeoutError
 from nodevms.sandbox.limits import Limits
 from nodevms.sandbox.outcome import Export, Outcome, limit_error, stopped
@@ -10,6 +10,7 @@ from nodevms.sandbox.sandbox import Sandbox
 
 __all__ = [
     "ENGINE_STACK_BYTES",
+    "NO_ORACLES",
     "Engine",
     "EngineFaultError",
     "Export",

@@ -16,6 +16,10 @@ ORACLE_MEMORY_GAS: Final = 16
 """A byte of the guest's memory, which is copied."""
 
 
+NO_ORACLES: Final = b'{"err":{"name":"Error","message":"There are no oracles here"}}'
+"""Answers an oracle where there is no backend."""
+
+
 class Operation(IntEnum):
     """The operations of host API 1. The last three are asked in the fork of an oracle alone."""
 
