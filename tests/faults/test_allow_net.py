@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import ssl
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -28,9 +30,25 @@ class Price(BaseHTTPRequestHandler):
         pass
 
 
+CERTIFICATE = Path(__file__).parent / "localhost.pem"
+"""Key and certificate of `localhost`, signed by themselves, from 2020 to 2120."""
+
+
 @pytest.fixture
 def port() -> Iterator[int]:
+    yield from serve(HTTPServer(("127.0.0.1", 0), Price))
+
+
+@pytest.fixture
+def secure_port() -> Iterator[int]:
     server = HTTPServer(("127.0.0.1", 0), Price)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    yield from serve(server)
+
+
+def serve(server: HTTPServer) -> Iterator[int]:
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield int(server.server_address[1])
@@ -59,6 +77,25 @@ def test_an_allowed_host_is_asked_and_the_others_are_not(
         done = in_process("call", server.address, "ask", f"http://localhost:{port}/price")
         assert done.exit_code == 1
         assert "the operator allows no requests" in done.stderr
+
+
+def test_https_is_for_servers_that_prove_their_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, secure_port: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("price.js").write_text(SCRIPT)
+    allowed = ["--allow-net", f"localhost:{secure_port}", "--allow-net", f"127.0.0.1:{secure_port}"]
+    url = f"https://localhost:{secure_port}/"
+    with serving("price.js", *allowed) as server:
+        done = in_process("call", server.address, "ask", url)
+        assert "ClientConnectorCertificateError" in done.stderr
+    with serving(
+        "price.js", *allowed, env={**os.environ, "SSL_CERT_FILE": str(CERTIFICATE)}
+    ) as server:
+        assert json.loads(in_process("call", server.address, "ask", url).stdout) == {"price": 7}
+        other = url.replace("localhost", "127.0.0.1")
+        done = in_process("call", server.address, "ask", other)
+        assert "ClientConnectorCertificateError" in done.stderr
 
 
 @pytest.mark.parametrize(
