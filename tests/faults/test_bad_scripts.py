@@ -49,7 +49,14 @@ BAD_SCRIPTS: dict[str, tuple[bytes, str]] = {
         "A backend script is one file: bundle what it needs from npm.",
     ),
     "process": (b"process.env", "and nothing else of Node."),
-    "fetch": (b"fetch('http://example.org')", "A backend script reaches no network"),
+    "fetch": (
+        b"exports.init = () => fetch('http://example.org')",
+        "fetch can be used in System.oracle alone",
+    ),
+    "websocket": (
+        b"new WebSocket('ws://example.org')",
+        "reaches the network by fetch in System.oracle",
+    ),
     "a module that imports": (
         b"import fs from 'fs'\nexport function x () {}",
         "import fs from 'fs'\n       ^\nA backend script is a CommonJS module",

@@ -41,7 +41,7 @@ def backend(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Path:
     honest.run(
         SCRIPT,
         [("rand",), ("two",), ("lost",), ("none",)],
-        limits=Limits(gas=100_000_000, oracle_bytes=100),
+        limits=Limits(gas=200_000_000, oracle_bytes=100),
     )
     return honest.directory
 

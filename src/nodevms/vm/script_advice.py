@@ -22,15 +22,19 @@ _ONE_FILE: Final = (
 _NO_NODE: Final = (
     "A backend script has System, Buffer, console and timers, and nothing else of Node."
 )
-_NO_NETWORK: Final = "A backend script reaches no network: let the caller pass what it needs."
+_NO_NETWORK: Final = (
+    "A backend script reaches the network by fetch in System.oracle alone; or let the caller pass "
+    "what it needs."
+)
 _NO_MACHINE: Final = (
-    "Nothing in a backend script depends on the machine: Date and Math.random are replayed."
+    "Nothing in a backend script depends on the machine: Date and Math.random are replayed. "
+    "System.oracle(() => Date.now()) asks for the true time."
 )
 _ADVICE: Final = {
     b"require": _ONE_FILE,
     **dict.fromkeys((b"process", b"global", b"__dirname", b"__filename", b"window"), _NO_NODE),
-    **dict.fromkeys((b"fetch", b"XMLHttpRequest", b"WebSocket"), _NO_NETWORK),
-    **dict.fromkeys((b"crypto", b"performance"), _NO_MACHINE),
+    **dict.fromkeys((b"XMLHttpRequest", b"WebSocket"), _NO_NETWORK),
+    b"performance": _NO_MACHINE,
 }
 
 
