@@ -3,7 +3,7 @@ UV = $(or $(shell tools/uv),$(error uv is missing and could not be installed))
 RUN = $(UV) run --quiet --group dev
 NODE_BIN = $(CURDIR)/.venv/bin
 
-.PHONY: help demo test lint format lock guest guest-check bench golden node_modules clean
+.PHONY: help demo test lint format lock guest guest-check bench soak golden node_modules clean
 
 help: ## List the targets
 	@grep -hE '^[a-z_-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,6 +27,9 @@ format: ## Let ruff lay out the code
 
 bench: ## Print calls a second and all other figures beside the original's (ARGS=--quick)
 	$(RUN) python bench $(ARGS)
+
+soak: ## Replay random backends on all Pythons and wasmtimes for an hour (ARGS="--minutes 5 --seed 1")
+	$(RUN) python tests/campaign/soak.py $(ARGS)
 
 lock: ## Resolve all dependencies anew
 	tools/lock

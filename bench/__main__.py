@@ -14,11 +14,13 @@ from pathlib import Path
 import calls
 import machine
 import memory
+import reads
 import replay
 import start
 
 PROGRAMS = {
     "calls": calls.main,
+    "reads": reads.main,
     "start": start.main,
     "replay": replay.main,
     "memory": memory.main,

@@ -22,7 +22,7 @@ function errorClass (name) {
 for (const name of [
   'NotFoundError', 'EntryAlreadyExistsError', 'ParentFolderDoesntExistError', 'NotAFolderError',
   'NotAFileError', 'InvalidPathError', 'DestDirectoryNotEmpty', 'InvalidEncodingError',
-  'QuotaExceededError', 'ArchiveNotWritableError'
+  'QuotaExceededError', 'ReadOnlyError'
 ]) errorClass(name)
 
 export function namedError (name, message) {

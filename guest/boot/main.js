@@ -2,7 +2,7 @@
 
 import { Buffer, installWeb } from './web.js'
 import {
-  WrongRange, defineProperty, freeze, functionText, getOwnPropertyDescriptor, isWellFormed, ownKeys, quote, record, slice
+  WrongRange, WrongType, defineProperty, freeze, functionText, getOwnPropertyDescriptor, hasOwn, isWellFormed, ownKeys, quote, record, slice
 } from './primordials.js'
 import { makeConsole } from './console.js'
 import { installStack } from './errors.js'
@@ -29,14 +29,28 @@ export default function boot (native) {
 
   let caller = null
   const files = makeFiles(native, Buffer)
+  // Marks a function, so that it keeps its source text and with it the names of its parameters.
+  function readonly (method) {
+    if (typeof method !== 'function') throw new WrongType('Only a function can be read-only')
+    defineProperty(method, 'readonly', record({ value: true, writable: true, enumerable: true, configurable: true }))
+    return method
+  }
   const System = freeze({
     files,
     oracle: freeze(makeOracle(native)),
+    readonly: freeze(readonly),
     get caller () { return (caller ??= freeze({ id: native.caller() })) }
   })
   defineProperty(globalThis, 'System', record({ value: System }))
 
-  // [[name, beginning of the source]] of what module.exports offers, as JSON text.
+  // Looks at a function's own data property alone: no getter and no prototype makes a function read-only.
+  function isReadonly (method) {
+    const mark = getOwnPropertyDescriptor(method, 'readonly')
+    return mark !== undefined && hasOwn(mark, 'value') && mark.value === true
+  }
+
+  // [[name, beginning of the source]] of what module.exports offers, as JSON text; with 1 behind it
+  // for a function that is marked as read-only.
   function exported (exports) {
     if (exports === null || (typeof exports !== 'object' && typeof exports !== 'function')) return '[]'
     const names = ownKeys(exports)
@@ -50,7 +64,7 @@ export default function boot (native) {
       if (typeof value !== 'function') continue
       if (++count > EXPORTS_MAX) throw new WrongRange('A script may export ' + EXPORTS_MAX + ' functions')
       const source = native.kind(value) === 'Proxy' ? '' : slice(functionText(value), 0, SIGNATURE_MAX)
-      text += (text === '' ? '[' : ',[') + quote(name) + ',' + quote(source) + ']'
+      text += (text === '' ? '[' : ',[') + quote(name) + ',' + quote(source) + (isReadonly(value) ? ',1]' : ']')
     }
     return '[' + text + ']'
   }

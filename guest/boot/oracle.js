@@ -1,7 +1,8 @@
 // `System.oracle(fn)`: fn runs in a copy of this VM that the host makes and throws away (see
 // shim/oracle.c). What comes back is the JSON value that it ended with, or its error.
 
-import { PlainError, WrongRange, WrongType, construct, define, defineProperty, hasOwn, record } from './primordials.js'
+import { namedError } from './errors.js'
+import { PlainError, WrongRange, WrongType, construct, defineProperty, hasOwn, record } from './primordials.js'
 
 const classes = record({
   Error, EvalError, RangeError: WrongRange, ReferenceError, SyntaxError, TypeError: WrongType, URIError
@@ -10,9 +11,9 @@ const classes = record({
 // What was thrown in the fork, as far as its text tells.
 function thrownOf (err) {
   if (!hasOwn(err, 'name')) return hasOwn(err, 'value') ? err.value : undefined
-  const known = hasOwn(classes, err.name)
-  const error = construct(known ? classes[err.name] : PlainError, record({ length: 1, 0: err.message }))
-  if (!known) define(error, 'name', err.name)
+  const error = hasOwn(classes, err.name)
+    ? construct(classes[err.name], record({ length: 1, 0: err.message }))
+    : namedError(err.name, err.message)
   if (hasOwn(err, 'code')) {
     defineProperty(error, 'code', record({ value: err.code, writable: true, enumerable: true, configurable: true }))
   }

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         BlockingRPCClient,
         CallOutcomeUnknownError,
         ConnectionFailedError,
+        ReadOnlyAnswer,
         RemoteError,
         RPCClient,
         RPCServer,
@@ -72,6 +73,7 @@ _PLACES = {
         "ConnectionFailedError",
         "RPCClient",
         "RPCServer",
+        "ReadOnlyAnswer",
         "RemoteError",
     ),
     "nodevms.vm": (
@@ -109,6 +111,7 @@ __all__ = [
     "ProvedFalseError",
     "RPCClient",
     "RPCServer",
+    "ReadOnlyAnswer",
     "RemoteError",
     "Report",
     "StorageError",

@@ -254,3 +254,12 @@ def test_a_script_that_is_not_there_is_not_waited_for(place: Path) -> None:
     done = in_process("exec", "missing.js", "--dev")
     assert done.exit_code == 2
     assert "missing.js: no such script" in done.stderr
+
+
+def test_read_only_calls_are_printed_too(script: Path) -> None:
+    marked = "exports.seen = System.readonly(text => { console.log(text); return count })\n"
+    script.write_text(COUNTER + marked)
+    with developing(script) as program:
+        assert call(program, "seen", "look") == 0
+        program.wait_for(r"seen\(")
+        assert lines(program)[1:] == ["    look", 'seen("look") → 0  COSTS, read-only']

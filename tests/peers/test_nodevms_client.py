@@ -358,3 +358,27 @@ async def test_the_client_comes_back_after_a_restart(node: Node) -> None:
     assert await client.call("echo", 2) == {"resolved": value([2])}
     await client.step("close")
     await second.stop(1.0)
+
+
+READ_ONLY = """
+let n = 0
+exports.add = () => ++n
+exports.get = System.readonly(() => n)
+exports.write = System.readonly(() => System.files.writeFile('/a', ''))
+"""
+
+
+async def test_read_only_methods_are_like_others(
+    node: Node, engine: Engine, tmp_path: Path
+) -> None:
+    vm = VM(READ_ONLY, engine=engine)
+    await vm.deploy(dir=tmp_path / "read-only")
+    try:
+        async with connected(node, vm) as client:
+            assert await client.call("add") == {"resolved": value(1)}
+            assert await client.call("get") == {"resolved": value(1)}
+            refused = await client.call("write")
+            assert refused["rejected"]["value"]["message"] == "ReadOnlyError"
+            assert vm.call_log.length == 2
+    finally:
+        await vm.close()

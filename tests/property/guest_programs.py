@@ -6,7 +6,6 @@ another process, with other settings of the machine, can be compared.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 
@@ -117,8 +116,7 @@ def outcomes(engine: Engine, program: Program, extra: int = 0) -> list[object]:
             shown = [repr(outcome.result), repr(outcome.error), outcome.gas, outcome.undone]
             found.append([*shown, outcome.stack])
         found.append(host.printed)
-        image = sandbox._require().image()
-        found.append([image.stack_pointer, hashlib.sha256(image.memory).hexdigest()])
+        found.append(sandbox.heap_hash())
 
     on_engine_thread(run)
     return found

@@ -5,6 +5,7 @@ It answers no file operation: scripts that use files need docs/spec-state.md as 
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from hashlib import sha256
 from pathlib import Path
@@ -122,6 +123,13 @@ class Guest:
         how = self.function(function)(self.store, len(request))
         text = self.read(*self.pairs()[0])
         return how, text, self.limits["gas"] - self.gas.value(self.store)
+
+    def heap_hash(self) -> str:
+        """Return the hash of the state between two entries."""
+        pointer = self.exports["__stack_pointer"]
+        assert isinstance(pointer, wasmtime.Global)
+        memory = self.read(0, self.memory.data_len(self.store))
+        return hashlib.sha256(struct.pack("<I", pointer.value(self.store)) + memory).hexdigest()
 
     def start(
         self, code: str, time: int, hook: int, seed: str | None = None

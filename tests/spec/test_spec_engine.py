@@ -12,6 +12,7 @@ from independent_backend import verify
 from independent_entry import read_entry
 from independent_guest import Guest, random_bytes, random_numbers
 
+from nodevms.audit import Verifier
 from nodevms.sandbox import Engine
 
 SCRIPT = """
@@ -66,8 +67,9 @@ def test_results_and_gas(engine: Engine, tmp_path: Path) -> None:
         SCRIPT + "exports.upgrade = () => { calls = 7 }", [("count",)], upgrade=True
     )
     problems: list[str] = []
+    heap_hash = Verifier(engine).verify(honest.directory).heap_hash
     # The guest's stack needs a thread's that is larger than the system's default.
-    thread = threading.Thread(target=replay, args=(honest.directory, problems))
+    thread = threading.Thread(target=replay, args=(honest.directory, heap_hash, problems))
     before = threading.stack_size(256 << 20)
     try:
         thread.start()
@@ -77,7 +79,7 @@ def test_results_and_gas(engine: Engine, tmp_path: Path) -> None:
     assert problems == []
 
 
-def replay(directory: Path, problems: list[str]) -> None:
+def replay(directory: Path, heap_hash: str, problems: list[str]) -> None:
     entries = [read_entry(block) for block in verify(directory).log.blocks]
     assert len(entries) == 23
     guest, code = None, ""
@@ -116,3 +118,6 @@ def replay(directory: Path, problems: list[str]) -> None:
             assert json.loads(text) == random_numbers(entry["seed"], 3)
         if entry.get("methodName") == "bytes":
             assert json.loads(text) == random_bytes(entry["seed"], 21)
+    assert guest is not None
+    if guest.heap_hash() != heap_hash:
+        problems.append("the memory at the end is another")

@@ -1,6 +1,6 @@
 """The files: the authenticated state and the Dat drive that publishes it (hyperdrive)."""
 
-from nodevms.archive.contents import ContentStore, FeedContents, read_content
+from nodevms.archive.contents import ContentStore, FeedContents, StoredContents, read_content
 from nodevms.archive.drive import Drive, DriveChange
 from nodevms.archive.drive_check import DriveChecker, DrivePublication, publications
 from nodevms.archive.drive_errors import BadDriveError, NotInDriveError
@@ -23,6 +23,7 @@ from nodevms.archive.publication import PublicationPlanner, Published
 from nodevms.archive.publisher import Publisher
 from nodevms.archive.record import Change, HistoryItem, Record, Value
 from nodevms.archive.state import State
+from nodevms.archive.state_at import StateAt
 from nodevms.archive.temporary_contents import TemporaryContents
 from nodevms.archive.tree import EMPTY_ROOT
 from nodevms.archive.tree_scan import SparseBlocks, TreeScan
@@ -55,7 +56,9 @@ __all__ = [
     "Record",
     "SparseBlocks",
     "State",
+    "StateAt",
     "StateProof",
+    "StoredContents",
     "TemporaryContents",
     "TreeScan",
     "UnknownVersionError",

@@ -6,6 +6,7 @@ A content is cut into blocks of 65,536 bytes, the last one shorter, and an empty
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import sha256
 from threading import Lock
 from typing import Protocol
@@ -24,6 +25,25 @@ class ContentStore(Protocol):
 
     def read(self, block: int, size: int) -> bytes:
         """Return the `size` bytes that start with a block, unchecked."""
+
+
+class StoredContents:
+    """Contents that were committed, for reading: nothing of it pushes out what others work with.
+
+    Args:
+        read_block: Gives a committed block by its index.
+    """
+
+    def __init__(self, read_block: Callable[[int], bytes]) -> None:
+        self._read_block = read_block
+
+    def append(self, data: bytes) -> int:
+        """Refuse: what only reads has nothing to store."""
+        raise LocalProtocolError("contents for reading take no more")
+
+    def read(self, block: int, size: int) -> bytes:
+        """Return the `size` bytes that start with a block, unchecked."""
+        return b"".join(map(self._read_block, range(block, block + block_count(size))))
 
 
 def cut(data: bytes) -> list[bytes]:

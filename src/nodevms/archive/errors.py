@@ -71,6 +71,13 @@ class DestDirectoryNotEmpty(FilesError):  # noqa: N818 - the DatArchive API's na
     code = "files-folder-not-empty"
 
 
+class ReadOnlyError(FilesError):
+    """A read-only call asked for a change."""
+
+    name = "ReadOnlyError"
+    code = "files-read-only"
+
+
 class BadArgumentError(FilesError):
     """An argument has the wrong type or range."""
 

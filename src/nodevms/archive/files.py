@@ -17,6 +17,7 @@ from nodevms.archive.errors import (
     FilesError,
     LimitExceededError,
     MalformedRequestError,
+    ReadOnlyError,
 )
 from nodevms.archive.file_requests import (
     OK,
@@ -61,13 +62,24 @@ class FileApi:
     Args:
         overlay: The call's view of the files.
         info: For `getInfo`.
+        readonly: Answer every request for a change with a ReadOnlyError.
+        reader: Who cannot change files then, for its message.
     """
 
-    def __init__(self, overlay: Overlay, info: ArchiveInfo) -> None:
+    def __init__(
+        self,
+        overlay: Overlay,
+        info: ArchiveInfo,
+        *,
+        readonly: bool = False,
+        reader: str = "a read-only call",
+    ) -> None:
         self._overlay = overlay
         self._info = info
+        self._readonly = readonly
+        self._reader = reader
 
-    def handle(self, request: bytes, charge: Charge, *, read_only: str | None = None) -> bytes:
+    def handle(self, request: bytes, charge: Charge) -> bytes:
         """Do one operation and return its answer.
 
         A call that goes over the overlay's limits is answered with a QuotaExceededError and does
@@ -78,8 +90,6 @@ class FileApi:
             request: Any bytes.
             charge: Takes gas before the work is done; what it raises ends the operation. Changes
                 that were made before stay in the overlay.
-            read_only: Why nothing may be changed: the message of the error that every operation
-                which writes is answered with.
 
         Raises:
             StorageError: The host's own files failed.
@@ -90,8 +100,8 @@ class FileApi:
             operation = _OPERATIONS.get(parsed.name)
             if operation is None or (parsed.data is None) == (parsed.name == "writeFile"):
                 raise MalformedRequestError("the file request is malformed")
-            if read_only is not None and parsed.name not in _READING:
-                return answer_error("ArchiveNotWritableError", read_only)
+            if self._readonly and parsed.name in _CHANGING:
+                raise ReadOnlyError(f"{self._reader} cannot change files ({parsed.name})")
             return operation(self, FileRules(self._overlay, charge), parsed)
         except FilesError as error:
             return answer_error(error.name, str(error))
@@ -202,7 +212,7 @@ def _whole_number(options: dict[str, Scalar], name: str, default: int) -> int:
     return int(min(max(value, 0), NUMBER_MAX))
 
 
-_READING = frozenset({"readFile", "stat", "readdir", "exists", "history", "getInfo"})
+_CHANGING = frozenset({"writeFile", "mkdir", "unlink", "rmdir", "copy", "rename"})
 _OPERATIONS: dict[str, Callable[[FileApi, FileRules, Request], bytes]] = {
     "readFile": FileApi._read_file,
     "writeFile": FileApi._write_file,

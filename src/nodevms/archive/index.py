@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,8 @@ from nodevms.archive.tree import Branch, Node, Ref, inner_hash
 
 _IDS_MAX = 20_000
 FIND_ID = (
-    "SELECT id FROM path WHERE parent = ?1 AND name = ?2 AND live = 1 "
-    "UNION ALL SELECT id FROM path WHERE parent = ?1 AND name = ?2 AND live = 0"
+    "SELECT id FROM path WHERE parent = :parent AND name = :name AND live = 1 "
+    "UNION ALL SELECT id FROM path WHERE parent = :parent AND name = :name AND live = 0"
 )
 _FIELDS = "c.kind, c.size, c.sha256, c.mtime, c.block"
 
@@ -47,7 +47,9 @@ class Index:
         self._ids: Cache[str, int] = Cache(_IDS_MAX)
         self._paths: Cache[int, str] = Cache(_IDS_MAX)
 
-    def rows(self, sql: str, arguments: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+    def rows(
+        self, sql: str, arguments: Sequence[object] | Mapping[str, object] = ()
+    ) -> list[tuple[Any, ...]]:
         """Run a query and return all of its rows.
 
         Raises:
@@ -187,7 +189,7 @@ class Index:
             prefix = f"{prefix}/{name}"
             found = self._ids.get(prefix)
             if found is None:
-                rows = self.rows(FIND_ID, (parent, name))
+                rows = self.rows(FIND_ID, {"parent": parent, "name": name})
                 if not rows:
                     return None
                 found = int(rows[0][0])

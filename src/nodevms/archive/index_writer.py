@@ -116,7 +116,7 @@ class IndexWriter:
             prefix = f"{prefix}/{name}"
             found = ids.get(prefix) or self._ids.get(prefix)
             if found is None:
-                row = self._connection.execute(FIND_ID, (parent, name)).fetchone()
+                row = self._connection.execute(FIND_ID, {"parent": parent, "name": name}).fetchone()
                 if row is None:
                     return None
                 found = ids[prefix] = int(row[0])

@@ -16,7 +16,7 @@ from nodevms.archive.errors import LimitExceededError
 from nodevms.archive.listing import Names, merged_page
 from nodevms.archive.paths import join_path, split_path
 from nodevms.archive.record import ZERO_HASH, Change, ChangeKind, Record, block_count
-from nodevms.archive.state import State
+from nodevms.archive.state_at import CallState
 
 BYTES_MAX = 64 * 1024 * 1024
 PATHS_MAX = 10_000
@@ -66,7 +66,7 @@ class Overlay:
 
     def __init__(
         self,
-        state: State,
+        state: CallState,
         contents: ContentStore,
         time_ms: int,
         *,
@@ -84,7 +84,7 @@ class Overlay:
         self._exceeded: str | None = None
 
     @property
-    def state(self) -> State:
+    def state(self) -> CallState:
         """The state before the call."""
         return self._state
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from threading import RLock
 
 from nodevms.archive.cache import Cache
@@ -77,6 +78,10 @@ class StateReader:
     def mark(self) -> int:
         """The position in the log that was last given to `State.set_mark`, 0 if none was."""
         return self._mark
+
+    def still(self) -> AbstractContextManager[object]:
+        """Hold changes back: what one thread reads meanwhile belongs together."""
+        return self._lock
 
     def get(self, path: str) -> Record | None:
         """Return what a canonical path has; None for nothing, and for the root."""
@@ -254,10 +259,7 @@ class StateReader:
             return low
 
     def prove(self, path: str) -> StateProof:
-        """Return the proof of what a canonical path has, or that it has nothing.
-
-        The proof is against `root` as it is during the call; see `prove_with_root`.
-        """
+        """Return the proof of what a path has, or that it has nothing; see `prove_with_root`."""
         return self.prove_with_root(path)[1]
 
     def prove_with_root(self, path: str) -> tuple[bytes, StateProof]:

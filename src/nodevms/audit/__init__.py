@@ -1,5 +1,6 @@
 """Audits: replay of a log, comparison, and the report."""
 
+from nodevms.audit.answer_check import AnswerFalseError, SavedAnswer
 from nodevms.audit.checked_feeds import Expectations
 from nodevms.audit.deadline import SECONDS_MAX, Deadline
 from nodevms.audit.divergence import (
@@ -15,6 +16,7 @@ from nodevms.audit.verifier import Listener, Report, Verifier
 
 __all__ = [
     "SECONDS_MAX",
+    "AnswerFalseError",
     "Deadline",
     "Divergence",
     "DivergenceError",
@@ -26,6 +28,7 @@ __all__ = [
     "Memory",
     "Patience",
     "Report",
+    "SavedAnswer",
     "Verifier",
     "default_state_folder",
     "fetch",

@@ -56,6 +56,7 @@ class CheckedFeeds:
     def __init__(self, layout: Layout, expectations: Expectations, seen: BytesSeen) -> None:
         self._layout = layout
         self.from_others = expectations.from_others
+        self.allow_older = expectations.allow_older
         self.allow_part = expectations.from_others and expectations.allow_older
         self._open: list[Feed] = []
         self._known: Cache[tuple[int, int, bytes], bool] = Cache(KNOWN_CONTENTS_MAX)

@@ -17,6 +17,7 @@ import msgspec
 
 from nodevms.archive import ArchiveInfo, Change, ContentStore, State
 from nodevms.archive.record import NUMBER_MAX
+from nodevms.audit.call_rules import CallRules
 from nodevms.audit.comparison import compare
 from nodevms.audit.divergence import (
     EntryFalseError,
@@ -27,15 +28,19 @@ from nodevms.audit.divergence import (
 )
 from nodevms.audit.recorded_oracles import RecordedOracles
 from nodevms.audit.trust import Trusted
-from nodevms.errors import CouldNotCheckError, ProvedFalseError, StorageError
+from nodevms.errors import (
+    CouldNotCheckError,
+    LocalProtocolError,
+    ProvedFalseError,
+    StorageError,
+)
 from nodevms.feed import dat_url
-from nodevms.json_text import deeper_than
-from nodevms.sandbox import Engine, EngineFaultError
+from nodevms.sandbox import Engine, EngineFaultError, Replica
 from nodevms.vm import entries as log
-from nodevms.vm.callers import is_key_shaped
 from nodevms.vm.entries import Call, Entry, Init, Start, Upgrade
 from nodevms.vm.execution import Executed, Execution, Outside, StartHook
 from nodevms.vm.limits import CEILINGS, Limits, beyond
+from nodevms.vm.read_only import ReadOnlyFiles, ReadPoint
 from nodevms.vm.script import code_hash
 
 STARTS_MAX: Final = 100_000
@@ -59,6 +64,23 @@ class Epoch:
     kind: str
     time_ms: int
     code_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a replay stands between two entries, for calls that are computed there.
+
+    Attributes:
+        point: The log's length, time and files, and the guest.
+        replica: Makes copies of the guest.
+        files: What such calls see.
+        rules: Which calls an honest host runs there.
+    """
+
+    point: ReadPoint
+    replica: Replica
+    files: ReadOnlyFiles
+    rules: CallRules
 
 
 @dataclass(slots=True)
@@ -106,8 +128,7 @@ class Replay:
         self._content_key = content_key
         self._ceilings = ceilings
         self._execution: Execution | None = None
-        self._methods: frozenset[str] = frozenset()
-        self._limits = Limits()
+        self._rules = CallRules()
         self._code = ""
         self._code_hash = ""
         self._title = ""
@@ -158,6 +179,35 @@ class Replay:
         self.summary.trusted.add(log.oracles_of(entry))
         return entry, changes
 
+    def standing(self) -> Standing:
+        """Return where the entries that were added so far have led.
+
+        Raises:
+            LocalProtocolError: None was added.
+        """
+        if self._execution is None:
+            raise LocalProtocolError("no entry was added to the replay")
+        point = ReadPoint(
+            self._execution.point(),
+            self.summary.entries,
+            self.summary.epochs[-1].seq,
+            self._time_ms,
+            self.state.version,
+            self.state.root.hex(),
+        )
+        files = ReadOnlyFiles(self.state, self._contents, self._info())
+        return Standing(point, self._execution.replica(), files, self._rules)
+
+    def heap_hash(self) -> str:
+        """Return the hash of the guest's state after the last entry; see ``Sandbox.heap_hash``.
+
+        Raises:
+            EngineFaultError: No entry was replayed.
+        """
+        if self._execution is None:
+            raise EngineFaultError("no entry was replayed")
+        return self._execution.heap_hash()
+
     def close(self) -> None:
         """Free the guest's memory."""
         if self._execution is not None:
@@ -175,13 +225,12 @@ class Replay:
         if hook is not None:
             self._code_hash = code_hash(self._code)
         self.close()
-        self._limits = entry.limits
         self._execution = Execution(
             self._engine,
             entry.limits,
             state=self.state,
             contents=self._contents,
-            info=ArchiveInfo(url=dat_url(self._files_key), title=self._title),
+            info=self._info(),
         )
         outside = _outside(seq, what, entry, entry.seed)
         executed = self._execution.start(
@@ -191,9 +240,16 @@ class Replay:
             raise diverged(seq, what, "result", "a start that fails is not recorded", "a start")
         if not self._execution.exports:
             raise diverged(seq, what, "code", "a script that exports functions", "none")
-        self._methods = frozenset(export.name for export in self._execution.exports)
+        self._rules = CallRules(
+            {export.name: export.readonly for export in self._execution.exports},
+            debug=self.debug,
+            args_bytes=entry.limits.args_bytes,
+        )
         self.summary.epochs.append(Epoch(seq, what, entry.time, self._code_hash))
         return executed
+
+    def _info(self) -> ArchiveInfo:
+        return ArchiveInfo(url=dat_url(self._files_key), title=self._title)
 
     def _check_start(self, seq: int, what: str, entry: Start) -> None:
         if isinstance(entry, Init) != (seq == 0):
@@ -229,19 +285,10 @@ class Replay:
         execution, call = self._execution, entry.call
         if execution is None:
             raise diverged(seq, what, "type", "init", "call")
-        if call.methodName not in self._methods:
-            raise diverged(seq, what, "methodName", "an exported function", call.methodName)
-        if call.userId is not None and not self.debug:
-            raise diverged(seq, what, "userId", "nobody, for the call is not signed", call.userId)
-        if call.userId is not None and is_key_shaped(call.userId):
-            raise diverged(seq, what, "userId", "no key, for the call is not signed", call.userId)
         arguments = bytes(call.args)
-        if (
-            arguments[:1] != b"["
-            or len(arguments) > self._limits.args_bytes
-            or deeper_than(arguments, log.JSON_DEPTH_MAX)
-        ):
-            raise diverged(seq, what, "args", "an array within the limits", arguments)
+        problem = self._rules.problem(call.methodName, call.userId, arguments, readonly=False)
+        if problem is not None:
+            raise diverged(seq, what, *problem)
         return execution.call(
             call.methodName,
             arguments,

@@ -8,16 +8,18 @@ last, whether this is the continuation of what the reader saw before.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
 
 from nodevms.archive import State, TemporaryContents
+from nodevms.audit.answer_check import SavedAnswer, check_heads
 from nodevms.audit.checked_feeds import CheckedFeeds, Expectations
 from nodevms.audit.deadline import SECONDS_MAX, Deadline
 from nodevms.audit.published import PublishedDrive
 from nodevms.audit.replay import Epoch, Replay
-from nodevms.audit.seen import Memory, SeenHead, check_against_memory
+from nodevms.audit.seen import Memory, SeenHead, behind, check_against_memory
 from nodevms.audit.trust import Trusted
 from nodevms.errors import CouldNotCheckError
 from nodevms.feed import Head
@@ -76,10 +78,13 @@ class Report:
         debug: Whether callers could name themselves.
         files_version: The version of the files after the last entry.
         files_root: The state root after the last entry, in hex.
+        heap_hash: The hash of the script's memory after the last entry, in hex: equal for
+            everybody who replays these entries. The log does not have it.
         publications: How many publications of the drive were compared.
         published_entries: The log length that the newest publication reflects.
         lag: Whether files changed since then.
         seen_before: How many entries this user had seen before.
+        answers: The saved answers that were computed again and agree.
     """
 
     log_key: bytes
@@ -93,10 +98,12 @@ class Report:
     debug: bool
     files_version: int
     files_root: str
+    heap_hash: str
     publications: int
     published_entries: int
     lag: bool
     seen_before: int
+    answers: tuple[SavedAnswer, ...] = ()
 
 
 class Verifier:
@@ -132,6 +139,7 @@ class Verifier:
         directory: Path | str,
         expectations: Expectations = Expectations(),  # noqa: B008 - frozen
         listener: Listener | None = None,
+        answers: Sequence[SavedAnswer] = (),
     ) -> Report:
         """Check everything in a directory.
 
@@ -139,6 +147,7 @@ class Verifier:
             directory: A backend's directory, or a fetched copy.
             expectations: What the reader knows.
             listener: Hears of the progress.
+            answers: Saved answers of read-only calls, to be computed again.
 
         Raises:
             ProvedFalseError: Something is false; the message names the entry.
@@ -146,6 +155,7 @@ class Verifier:
         """
         listener = listener or _Silence()
         deadline = self._deadline or Deadline(SECONDS_MAX, time.monotonic)
+        check_heads(answers)
 
         def seen(name: str, done: int, total: int) -> None:
             deadline.check(f"checking the {name}")
@@ -153,7 +163,9 @@ class Verifier:
 
         feeds = CheckedFeeds(Layout(Path(directory)), expectations, seen)
         try:
-            report = on_engine_thread(lambda: self._replay(feeds, listener, deadline))
+            for saved in answers:
+                saved.check_log(feeds)
+            report = on_engine_thread(lambda: self._replay(feeds, listener, deadline, answers))
             return replace(report, seen_before=self._compare_memory(feeds, expectations, report))
         except CouldNotCheckError:
             # Whatever cannot be replayed may still be another history than the one seen before.
@@ -163,12 +175,21 @@ class Verifier:
         finally:
             feeds.close()
 
-    def _replay(self, feeds: CheckedFeeds, listener: Listener, deadline: Deadline) -> Report:
+    def _replay(
+        self,
+        feeds: CheckedFeeds,
+        listener: Listener,
+        deadline: Deadline,
+        answers: Sequence[SavedAnswer],
+    ) -> Report:
         length = feeds.covered_length()
         if length == 0:
             raise CouldNotCheckError(
                 "no entry of this copy is here with its contents", code="feed-incomplete"
             )
+        for saved in answers:
+            if saved.answer.length > length:
+                raise behind(length, saved.answer.length)
         listener.replaying(length)
         state = State.open(None)
         contents = TemporaryContents(self._disk_bytes_max)
@@ -189,6 +210,7 @@ class Verifier:
                 feeds.check_contents(seq, changes, deadline.check)
                 drive.add(seq, changes, time_of(entry))
                 state.flush(seq + 1)
+                _check_answers(answers, replay, deadline)
                 calls += hasattr(entry, "call")
                 listener.replayed(seq + 1)
             listener.comparing()
@@ -206,10 +228,12 @@ class Verifier:
                 debug=replay.debug,
                 files_version=state.version,
                 files_root=state.root.hex(),
+                heap_hash=replay.heap_hash(),
                 publications=drive.checked,
                 published_entries=drive.reflects,
                 lag=drive.lag,
                 seen_before=0,
+                answers=tuple(answers),
             )
         finally:
             replay.close()
@@ -253,3 +277,11 @@ class Verifier:
             feeds.leaf,
         )
         return seen_before
+
+
+def _check_answers(answers: Sequence[SavedAnswer], replay: Replay, deadline: Deadline) -> None:
+    """Compute the answers again that rest on the entries which were replayed so far."""
+    for saved in answers:
+        if saved.answer.length == replay.summary.entries:
+            deadline.check(f"computing the answer in {saved.name}")
+            saved.check_at(replay.standing())

@@ -7,6 +7,7 @@ import difflib
 import json
 import re
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -18,7 +19,7 @@ from nodevms.cli.standard_output import read_or_not
 from nodevms.errors import NodeVMSError
 
 if TYPE_CHECKING:
-    from nodevms.rpc import RawAnswer, RemoteError
+    from nodevms.rpc import RawAnswer, RemoteError, RPCClient
 
 INPUT_BYTES_MAX: Final = 64 * 1024 * 1024
 """More than any server takes, and little enough to be read at once."""
@@ -54,7 +55,15 @@ class _CallCommand(click.Command):
     "--json",
     "as_json",
     is_flag=True,
-    help="Print one JSON object: the result or error, the call's entry (seq) and its epoch.",
+    help="Print one JSON object: the result or error, the call's entry (seq) and its epoch; of a "
+    "read-only call what it was computed at.",
+)
+@click.option(
+    "--save",
+    "saved",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Keep the answer of a read-only call, for verify --answer.",
 )
 @timeout_option
 def command(
@@ -63,6 +72,7 @@ def command(
     arguments: tuple[str, ...],
     user: str | None,
     as_json: bool,
+    saved: Path | None,
     timeout: float,
 ) -> None:
     """Call METHOD of the backend at URL and print its result as JSON.
@@ -80,12 +90,13 @@ def command(
     nodevms call localhost:5555 addPhoto cat.png iVBORw== base64
     base64 -w0 cat.png | nodevms call localhost:5555 addPhoto cat.png - base64
     nodevms call localhost:5555 increment --json
+    nodevms call localhost:5555 size --save size.json
     """  # noqa: D301
     from nodevms.rpc import RemoteError
 
     texts = _read_all(arguments)
     try:
-        answer = asyncio.run(_call(url, method, texts, user, timeout))
+        answer = asyncio.run(_call(url, method, texts, user, timeout, saved))
     except RemoteError as error:
         with read_or_not():
             _tell(error, as_json)
@@ -99,18 +110,41 @@ def command(
 
 
 async def _call(
-    url: str, method: str, arguments: list[str], user: str | None, timeout_seconds: float
+    url: str,
+    method: str,
+    arguments: list[str],
+    user: str | None,
+    timeout_seconds: float,
+    saved: Path | None,
 ) -> RawAnswer:
     from nodevms.rpc import RemoteError, RPCClient
 
     async with RPCClient(timeout_seconds=timeout_seconds) as client:
         await client.connect(url, user)
+        text = f"[{','.join(arguments)}]".encode()
         try:
-            return await client.request(method, f"[{','.join(arguments)}]".encode())
+            if saved is not None:
+                return await _save(client, method, text, saved)
+            return await client.request(method, text)
         except RemoteError as error:
             if error.code == "unknown-method" and client.info is not None:
                 raise _no_such_method(error, method, client.info.methods) from None
             raise
+
+
+async def _save(client: RPCClient, method: str, text: bytes, path: Path) -> RawAnswer:
+    """Call a read-only method, and keep its answer before anybody sees it."""
+    from nodevms.cli.saved_answers import write_answer
+    from nodevms.rpc import RawAnswer, RemoteError
+
+    try:
+        answer = await client.call_readonly_json(method, text)
+    except RemoteError as error:
+        if error.answer is not None:
+            write_answer(path, error.answer)
+        raise
+    write_answer(path, answer)
+    return RawAnswer(answer.result, None, answer.epoch, answer.read_at)
 
 
 def _no_such_method(error: RemoteError, method: str, methods: tuple[str, ...]) -> RemoteError:
@@ -166,6 +200,10 @@ def _print(answer: RawAnswer, as_json: bool) -> None:
     parts = [] if answer.result is None else [b'"result":' + answer.result]
     numbers = {"seq": answer.seq, "epoch": answer.epoch}
     parts += [b'"%b":%d' % (k.encode(), v) for k, v in numbers.items() if v is not None]
+    if answer.read_at is not None:
+        from nodevms.rpc.read_at import encode_read_at
+
+        parts.append(b'"readonly":' + encode_read_at(answer.read_at))
     click.echo(json_for_stdout(b"{" + b",".join(parts) + b"}"))
 
 
@@ -188,6 +226,9 @@ def _tell(error: NodeVMSError, as_json: bool) -> None:
             click.echo(printable(remote.stack), err=True)
         if remote.seq is not None:
             click.echo(f"From the backend's script; entry {remote.seq} of its call log.", err=True)
+        elif remote.read_at is not None:
+            length = remote.read_at.head.length
+            click.echo(f"From the backend's script; computed at {length} entries.", err=True)
         elif remote.hint:
             click.echo(printable(remote.hint), err=True)
 
@@ -199,4 +240,11 @@ def _as_json(error: NodeVMSError, remote: RemoteError | None) -> dict[str, objec
     told |= {"name": remote.name, "message": remote.message or remote.name}
     optional = {"errorCode": remote.error_code, "data": remote.data, "stack": remote.stack}
     told |= {name: value for name, value in optional.items() if value is not None}
-    return {"error": told} if remote.seq is None else {"error": told, "seq": remote.seq}
+    answer: dict[str, object] = {"error": told}
+    if remote.seq is not None:
+        answer["seq"] = remote.seq
+    if remote.read_at is not None:
+        from nodevms.rpc.read_at import encode_read_at
+
+        answer["readonly"] = json.loads(encode_read_at(remote.read_at))
+    return answer

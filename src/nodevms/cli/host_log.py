@@ -37,8 +37,8 @@ class JsonLines(logging.Formatter):
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line: dict[str, object] = {"time": time, "level": record.levelname.lower()}
         line["logger"] = record.name
-        if hasattr(record, "seq"):
-            line["seq"] = record.seq
+        if (seq := getattr(record, "seq", None)) is not None:
+            line["seq"] = seq
         line["message"] = super().format(record)
         return json.dumps(line)
 

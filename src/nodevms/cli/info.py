@@ -59,7 +59,11 @@ def _option(name: str) -> str:
 def _lines(facts: dict[str, object]) -> Iterator[tuple[str, str]]:
     """Yield a label and a text for each line that people see."""
     parameters = cast("dict[str, list[str]]", facts["parameters"])
-    methods = [f"{name}({', '.join(names)})" for name, names in parameters.items()]
+    readonly = cast("list[str]", facts["readonly"])
+    methods = [
+        f"{name}({', '.join(names)}){' read-only' if name in readonly else ''}"
+        for name, names in parameters.items()
+    ]
     yield "Title", str(facts["title"])
     yield "Methods", _BELOW.join(methods) or "none that can be told"
     yield "Files", str(facts["files"])

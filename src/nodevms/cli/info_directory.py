@@ -64,6 +64,7 @@ def of_directory(directory: Path) -> dict[str, object]:
         "callLog": dat_url(key),
         "serving": is_locked(Layout(directory)),
         "methods": [export.name for export in exports],
+        "readonly": [export.name for export in exports if export.readonly],
         "parameters": {export.name: list(export.parameters) for export in exports},
     }
     return facts

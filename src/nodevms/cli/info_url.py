@@ -46,6 +46,7 @@ async def of_url(target: str, user: str | None, timeout_seconds: float) -> dict[
         "debug": info.debug,
         "version": info.version,
         "methods": list(info.methods),
+        "readonly": list(info.readonly),
         "parameters": {name: list(names) for name, names in parameters.items()},
     }
     timeout = aiohttp.ClientTimeout(total=timeout_seconds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -29,6 +30,14 @@ from nodevms.errors import CouldNotCheckError, NodeVMSError
     help="Keep what is fetched here, and continue an earlier fetch.",
 )
 @click.option(
+    "--answer",
+    "answers",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Compute this saved answer of a read-only call again; may be given many times.",
+)
+@click.option(
     "--allow-older",
     is_flag=True,
     help="Accept a log shorter than you saw before, or a copy that is not whole.",
@@ -43,6 +52,7 @@ def command(
     files: str | None,
     log: str | None,
     directory: Path | None,
+    answers: tuple[Path, ...],
     allow_older: bool,
     no_memory: bool,
     seconds_max: float | None,
@@ -56,6 +66,8 @@ def command(
     are copied from whoever in the Dat network has them, and no server is asked. With URL and --log,
     the network is asked when the server cannot be read.
 
+    A FILE of --answer is what nodevms call --save wrote.
+
     Exits with 0 when everything is verified, 1 when something is proved false, 2 on wrong usage,
     and 3 when it could not be checked.
 
@@ -64,7 +76,9 @@ def command(
     nodevms verify ./counter
     nodevms verify localhost:5555 --log dat://7081…bbef
     nodevms verify dat://7081…bbef
+    nodevms verify ./guestbook --answer size.json
     """  # noqa: D301
+    from nodevms.cli.saved_answers import read_answers
     from nodevms.cli.verify_report import fail, succeed
 
     screen = Screen(quiet=as_json)
@@ -73,6 +87,7 @@ def command(
         task = _task(
             files, log, allow_older, not no_memory, seconds_max, bytes_max, network, screen
         )
+        task = replace(task, answers=read_answers(answers))
         report, source = task.verify(target, directory)
     except NodeVMSError as error:
         failure: NodeVMSError = error

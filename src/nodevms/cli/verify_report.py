@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from nodevms.audit.answer_check import AnswerFalseError
 from nodevms.audit.divergence import DivergenceError, visible
 from nodevms.errors import NodeVMSError
 from nodevms.feed import ForkError, dat_url
@@ -34,6 +35,9 @@ def succeed(report: Report, source: Source, *, as_json: bool) -> None:
         return
     click.secho("✔Call log verified.", fg="green")
     click.secho("✔Output files verified.", fg="green")
+    for saved in report.answers:
+        at = f"computed at {saved.answer.length:,} entries"
+        click.secho(visible(f"✔Answer verified: {saved.what}, {at}."), fg="green")
     if len(report.epochs) > 1:
         click.echo(f"\nThe script was started {len(report.epochs)} times:")
         for epoch in report.epochs[-STARTS_SHOWN_MAX:]:
@@ -112,10 +116,15 @@ def _verified(report: Report, source: Source) -> dict[str, object]:
         "debug": report.debug,
         "filesVersion": report.files_version,
         "filesRoot": report.files_root,
+        "heapHash": report.heap_hash,
         "publications": report.publications,
         "publishedEntries": report.published_entries,
         "filesLag": report.lag,
         "seenBefore": report.seen_before,
+        "answers": [
+            {"file": saved.name, "method": saved.answer.method, "length": saved.answer.length}
+            for saved in report.answers
+        ],
         "starts": [
             {"seq": e.seq, "kind": e.kind, "time": e.time_ms, "codeHash": e.code_hash}
             for e in report.epochs
@@ -133,7 +142,7 @@ def _not_verified(error: NodeVMSError) -> dict[str, object]:
     }
     if isinstance(error, ForkError) and error.evidence is not None:
         document["evidence"] = json.loads(error.evidence.to_json())
-    if isinstance(error, DivergenceError):
+    if isinstance(error, DivergenceError | AnswerFalseError):
         divergence = error.divergence
         document |= {
             "call": divergence.what,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +22,7 @@ from nodevms.cli.verify_screen import Screen
 from nodevms.errors import CouldNotCheckError, ProvedFalseError, UsageError
 
 if TYPE_CHECKING:
-    from nodevms.audit import Deadline, Expectations, Report
+    from nodevms.audit import Deadline, Expectations, Report, SavedAnswer
     from nodevms.rpc.client import BackendInfo
 
 T = TypeVar("T")
@@ -54,6 +54,7 @@ class Task:
     bytes_max: int
     network: NetworkWish
     screen: Screen
+    answers: Sequence[SavedAnswer] = ()
 
     def verify(self, target: str, directory: Path | None) -> tuple[Report, Source]:
         """Verify a directory, or fetch and verify.
@@ -122,7 +123,7 @@ class Task:
         memory = Memory(default_state_folder()) if self.remember else None
         verifier = Verifier(Engine(), memory=memory, deadline=self.deadline)
         expectations = replace(self.expectations, from_others=from_others)
-        return verifier.verify(place, expectations, self.screen)
+        return verifier.verify(place, expectations, self.screen, self.answers)
 
     async def _in_time(self, fetching: Awaitable[T]) -> T:
         try:

@@ -14,18 +14,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from nodevms.feed import flat_tree
 from nodevms.feed.errors import FeedFalseError
+from nodevms.feed.head_values import bytes_of, head_of, head_value, node_value, nodes_of
 from nodevms.feed.heads import ForkError, Head, verify_head
-from nodevms.feed.keys import PUBLIC_KEY_BYTES, SIGNATURE_BYTES
-from nodevms.feed.merkle import HASH_BYTES, SIZE_MAX, Node, parent_node
+from nodevms.feed.keys import PUBLIC_KEY_BYTES
+from nodevms.feed.merkle import Node, parent_node
 
 FORMAT = "nodevms-fork-1"
 EVIDENCE_BYTES_MAX = 64 * 1024
-_NODES_MAX = 64
-_INDEX_MAX = 2**58
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +84,9 @@ class ForkEvidence:
         value = {
             "format": FORMAT,
             "key": self.key.hex(),
-            "shorter": _head_value(self.shorter),
-            "longer": _head_value(self.longer),
-            "path": [_node_value(node) for node in self.path],
+            "shorter": head_value(self.shorter),
+            "longer": head_value(self.longer),
+            "path": [node_value(node) for node in self.path],
         }
         return json.dumps(value, indent=2).encode() + b"\n"
 
@@ -106,10 +104,10 @@ class ForkEvidence:
             if value["format"] != FORMAT:
                 raise ValueError(f"its format is not {FORMAT}")
             return cls(
-                _bytes(value["key"], PUBLIC_KEY_BYTES),
-                _head(value["shorter"]),
-                _head(value["longer"]),
-                _nodes(value["path"]),
+                bytes_of(value["key"], PUBLIC_KEY_BYTES),
+                head_of(value["shorter"]),
+                head_of(value["longer"]),
+                nodes_of(value["path"]),
             )
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise FeedFalseError(
@@ -167,50 +165,3 @@ def _contradiction(
         else:
             return tuple(path)
     return ()
-
-
-def _node_value(node: Node) -> dict[str, Any]:
-    return {"index": node.index, "hash": node.hash.hex(), "size": node.size}
-
-
-def _head_value(head: Head) -> dict[str, Any]:
-    return {
-        "length": head.length,
-        "byteLength": head.byte_length,
-        "roots": [_node_value(root) for root in head.roots],
-        "signature": head.signature.hex(),
-    }
-
-
-def _head(value: Any) -> Head:
-    return Head(
-        _number(value["length"], _INDEX_MAX),
-        _number(value["byteLength"], SIZE_MAX),
-        _nodes(value["roots"]),
-        _bytes(value["signature"], SIGNATURE_BYTES),
-    )
-
-
-def _nodes(value: Any) -> tuple[Node, ...]:
-    if not isinstance(value, list) or len(value) > _NODES_MAX:
-        raise ValueError("a list of nodes is none, or too long")
-    return tuple(
-        Node(
-            _number(node["index"], _INDEX_MAX),
-            _bytes(node["hash"], HASH_BYTES),
-            _number(node["size"], SIZE_MAX),
-        )
-        for node in value
-    )
-
-
-def _number(value: Any, most: int) -> int:
-    if type(value) is not int or not 0 <= value <= most:
-        raise ValueError("a number is none, or out of bounds")
-    return value
-
-
-def _bytes(value: Any, size: int) -> bytes:
-    if not isinstance(value, str) or len(value) != 2 * size:
-        raise ValueError("a hash, key or signature has a wrong length")
-    return bytes.fromhex(value)

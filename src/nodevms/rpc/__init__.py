@@ -14,6 +14,7 @@ from nodevms.rpc.client_errors import (
     RemoteError,
 )
 from nodevms.rpc.limits import Limits
+from nodevms.rpc.read_only_answer import ReadOnlyAnswer
 from nodevms.rpc.server import RPCServer
 from nodevms.rpc.urls import BackendURL, parse_backend_url
 
@@ -30,6 +31,7 @@ __all__ = [
     "RPCClient",
     "RPCServer",
     "RawAnswer",
+    "ReadOnlyAnswer",
     "RemoteError",
     "parse_backend_url",
 ]

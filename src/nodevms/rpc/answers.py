@@ -11,6 +11,7 @@ import msgspec
 from nodevms.json_text import hide_surrogates, show_surrogates
 from nodevms.rpc.codes import THROWN_ERROR, THROWN_FALSY, Fault
 from nodevms.rpc.jsonrpc import FALSY
+from nodevms.rpc.read_at import encode_read_at
 from nodevms.vm.requests import Answer
 
 _ABSENT = msgspec.Raw(b"")
@@ -42,11 +43,12 @@ def encode_answer(request_id: bytes, answer: Answer, *, with_entry: bool) -> byt
     Args:
         request_id: JSON text of the request's id.
         answer: How the call ended.
-        with_entry: Add ``seq`` and ``epoch``, which only our own clients know.
+        with_entry: Add what only our own clients know: ``epoch``, and ``seq`` of a call that is
+            logged or ``readonly`` of one that is not.
     """
-    entry = b',"seq":%d,"epoch":%d' % (answer.seq, answer.epoch) if with_entry else b""
+    entry = _entry_of(answer) if with_entry else b""
     if answer.error is not None:
-        error = _error_of(answer.error, answer.stack)
+        error = error_member(answer.error, answer.stack)
         return b'{"jsonrpc":"2.0","error":%b,"id":%b%b}' % (error, request_id, entry)
     if answer.result is None:
         return b'{"jsonrpc":"2.0","id":%b%b}' % (request_id, entry)
@@ -58,7 +60,16 @@ def encode_batch(answers: list[bytes]) -> bytes:
     return b"[%b]" % b",".join(answers)
 
 
-def _error_of(thrown: bytes, stack: str | None) -> bytes:
+def _entry_of(answer: Answer) -> bytes:
+    text = b',"epoch":%d' % answer.epoch
+    if answer.seq is not None:
+        text = b',"seq":%d%b' % (answer.seq, text)
+    if answer.read_at is not None:
+        text += b',"readonly":%b' % encode_read_at(answer.read_at)
+    return text
+
+
+def error_member(thrown: bytes, stack: str | None = None) -> bytes:
     """Turn an entry's ``err`` into an ``error`` member that the 2017 client rejects with.
 
     That client takes a falsy ``error`` for success, so a thrown falsy value is wrapped.

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Self, TypeVar
 
 from nodevms.rpc.client import BackendInfo, RPCClient
+from nodevms.rpc.read_only_answer import ReadOnlyAnswer
 
 T = TypeVar("T")
 
@@ -47,6 +48,14 @@ class BlockingRPCClient:
     def call_json(self, method: str, arguments: str | bytes = b"[]") -> bytes | None:
         """Call a method with JSON text. See `RPCClient.call_json`."""
         return self._wait(self._client.call_json(method, arguments))
+
+    def call_readonly(self, method: str, /, *arguments: Any) -> ReadOnlyAnswer:
+        """Call a read-only method and return all of its answer. See `RPCClient.call_readonly`."""
+        return self._wait(self._client.call_readonly(method, *arguments))
+
+    def call_readonly_json(self, method: str, arguments: str | bytes = b"[]") -> ReadOnlyAnswer:
+        """Call a read-only method with JSON text. See `RPCClient.call_readonly_json`."""
+        return self._wait(self._client.call_readonly_json(method, arguments))
 
     def close(self) -> None:
         """Close the connection and end the thread; the client cannot be used again."""

@@ -25,7 +25,9 @@ from nodevms.rpc.client_errors import (
     remote_error,
 )
 from nodevms.rpc.connection import SUBPROTOCOL
+from nodevms.rpc.read_at import decode_read_at
 from nodevms.rpc.urls import BackendURL
+from nodevms.vm.requests import ReadAt
 
 _MESSAGE_BYTES_MAX = 64 << 20
 _HEARTBEAT_SECONDS = 30.0
@@ -37,13 +39,16 @@ class RawAnswer:
 
     Attributes:
         result: JSON text of the result as the backend wrote it; None for ``undefined``.
-        seq: The call's entry in the call log; None for the server's own methods.
-        epoch: Seq of the start entry that it ran under; None likewise.
+        seq: The call's entry in the call log; None for the server's own methods, and for read-only
+            ones.
+        epoch: Seq of the start entry that it ran under; None for the server's own methods.
+        read_at: What a read-only call was computed at.
     """
 
     result: bytes | None
     seq: int | None
     epoch: int | None
+    read_at: ReadAt | None = None
 
 
 class _Message(msgspec.Struct, gc=False):
@@ -52,6 +57,7 @@ class _Message(msgspec.Struct, gc=False):
     error: msgspec.Raw = msgspec.Raw(b"")
     seq: int | None = None
     epoch: int | None = None
+    readonly: msgspec.Raw = msgspec.Raw(b"")
 
 
 _decode_message = msgspec.json.Decoder(_Message).decode
@@ -159,11 +165,15 @@ class Channel:
         answer = self._waiting.get(message.id or 0)
         if answer is None or answer.done():
             return
+        readonly = bytes(message.readonly)
+        read_at = decode_read_at(readonly) if readonly else None
         if error := show_surrogates(bytes(message.error)):
-            answer.set_exception(remote_error(error, message.seq))
+            failure = remote_error(error, message.seq, ran=message.epoch is not None)
+            failure.text, failure.epoch, failure.read_at = error, message.epoch, read_at
+            answer.set_exception(failure)
         else:
             result = show_surrogates(bytes(message.result)) or None
-            answer.set_result(RawAnswer(result, message.seq, message.epoch))
+            answer.set_result(RawAnswer(result, message.seq, message.epoch, read_at))
 
 
 def _unknown(method: str, reason: str) -> CallOutcomeUnknownError:

@@ -15,9 +15,11 @@ from typing import Any, Self
 import msgspec
 
 from nodevms.errors import LocalProtocolError, RemoteProtocolError, UsageError
-from nodevms.json_text import hide_surrogates
+from nodevms.feed import parse_dat_url
+from nodevms.json_text import compact, hide_surrogates
 from nodevms.rpc.channel import Channel, RawAnswer
-from nodevms.rpc.client_errors import ConnectionFailedError
+from nodevms.rpc.client_errors import ConnectionFailedError, RemoteError
+from nodevms.rpc.read_only_answer import ReadOnlyAnswer
 from nodevms.rpc.urls import parse_backend_url
 
 
@@ -33,6 +35,7 @@ class BackendInfo(msgspec.Struct, frozen=True, rename="camel"):
         epoch: Seq of the start entry at the time of the handshake.
         code_hash: Names the script's source.
         version: The server's version of nodevms.
+        readonly: Names of the methods whose calls change nothing and are not logged.
     """
 
     methods: tuple[str, ...]
@@ -43,6 +46,7 @@ class BackendInfo(msgspec.Struct, frozen=True, rename="camel"):
     epoch: int = 0
     code_hash: str = ""
     version: str = ""
+    readonly: tuple[str, ...] = ()
 
 
 _decode_info = msgspec.json.Decoder(BackendInfo).decode
@@ -67,6 +71,7 @@ class RPCClient:
         self.info: BackendInfo | None = None
         self._timeout_seconds = timeout_seconds
         self._channel: Channel | None = None
+        self._user: str | None = None
 
     async def connect(self, url: str, user: str | None = None) -> Self:
         """Connect and shake hands.
@@ -86,6 +91,7 @@ class RPCClient:
         if self._channel is not None:
             raise LocalProtocolError("The client is already connected.")
         address = parse_backend_url(url)
+        self._user = user or None
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 self._channel = await Channel.open(address, user)
@@ -112,11 +118,7 @@ class RPCClient:
             ConnectionFailedError: There is no connection; nothing was sent.
             UsageError: An argument is not JSON.
         """
-        try:
-            text = json.dumps(arguments, allow_nan=False, separators=(",", ":"))
-        except (TypeError, ValueError, RecursionError) as error:
-            raise UsageError(f"An argument of {method} is not JSON: {error}") from None
-        result = (await self.request(method, text.encode())).result
+        result = (await self.request(method, _json_of(method, arguments))).result
         try:
             return None if result is None else json.loads(result)
         except (ValueError, RecursionError) as error:
@@ -132,14 +134,64 @@ class RPCClient:
         Returns:
             JSON text, or None for ``undefined``. Raises as `call` does.
         """
-        text = arguments.encode() if isinstance(arguments, str) else arguments
-        try:
-            msgspec.json.decode(hide_surrogates(text), type=list[msgspec.Raw])
-        except (msgspec.DecodeError, RecursionError) as error:
+        return (await self.request(method, _checked_array(arguments))).result
+
+    async def call_readonly(self, method: str, /, *arguments: Any) -> ReadOnlyAnswer:
+        """Call a read-only method with Python values, and return all of its answer.
+
+        The head that the answer names is checked to be signed; what it says can be checked with the
+        log, by ``nodevms verify --answer``.
+
+        Raises:
+            UsageError: The backend has no such read-only method; nothing was sent.
+            RemoteError: The backend answered with an error. Of one of the script, ``answer`` is the
+                whole answer.
+            ProvedFalseError: The head is not signed by the backend's key.
+            CouldNotCheckError: As `call`.
+        """
+        return await self.call_readonly_json(method, _json_of(method, arguments))
+
+    async def call_readonly_json(
+        self, method: str, arguments: str | bytes = b"[]"
+    ) -> ReadOnlyAnswer:
+        """Call a read-only method with JSON text of an array. Raises as `call_readonly` does."""
+        text, info = _checked_array(arguments), self.info
+        if info is None:
+            raise ConnectionFailedError("The client is not connected.")
+        if method not in info.readonly:
             raise UsageError(
-                f"The arguments must be a JSON array such as [1, 2]: {error}"
-            ) from None
-        return (await self.request(method, text)).result
+                f"{method} is no read-only method of this backend",
+                hint=f"Read-only are: {', '.join(info.readonly) or 'none'}. Calls of all others "
+                "are in the call log, where verify finds them.",
+            )
+        try:
+            answer = await self.request(method, text)
+        except RemoteError as error:
+            if error.read_at is not None:
+                error.answer = self._kept(info, method, text, error)
+            raise
+        return self._kept(info, method, text, answer)
+
+    def _kept(
+        self, info: BackendInfo, method: str, arguments: bytes, answer: RawAnswer | RemoteError
+    ) -> ReadOnlyAnswer:
+        if answer.read_at is None or answer.epoch is None:
+            raise RemoteProtocolError(
+                f"The server does not say what the answer of {method} was computed at.",
+                hint="It may have logged the call, as one of a script that was replaced meanwhile.",
+            )
+        kept = ReadOnlyAnswer(
+            key=parse_dat_url(info.call_log_url),
+            epoch=answer.epoch,
+            user=self._user,
+            method=method,
+            arguments=compact(arguments),
+            result=None if isinstance(answer, RemoteError) else answer.result,
+            error=answer.text if isinstance(answer, RemoteError) else None,
+            read_at=answer.read_at,
+        )
+        kept.check_head()
+        return kept
 
     async def request(self, method: str, arguments: bytes = b"[]") -> RawAnswer:
         """Send one request and wait for its answer, with the seq of its entry.
@@ -172,3 +224,19 @@ class RPCClient:
 
     async def __aexit__(self, *error: object) -> None:
         await self.close()
+
+
+def _json_of(method: str, arguments: tuple[Any, ...]) -> bytes:
+    try:
+        return json.dumps(arguments, allow_nan=False, separators=(",", ":")).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UsageError(f"An argument of {method} is not JSON: {error}") from None
+
+
+def _checked_array(arguments: str | bytes) -> bytes:
+    text = arguments.encode() if isinstance(arguments, str) else arguments
+    try:
+        msgspec.json.decode(hide_surrogates(text), type=list[msgspec.Raw])
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise UsageError(f"The arguments must be a JSON array such as [1, 2]: {error}") from None
+    return text

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 from nodevms.errors import CouldNotCheckError, NodeVMSError
 from nodevms.rpc.codes import THROWN_ERROR, THROWN_FALSY, code_name
+
+if TYPE_CHECKING:
+    from nodevms.rpc.read_only_answer import ReadOnlyAnswer
+    from nodevms.vm.requests import ReadAt
 
 STACK_CHARACTERS_MAX = 16_384
 """More than any server of ours sends; what another one sends beyond is cut off."""
@@ -39,7 +44,11 @@ class RemoteError(NodeVMSError):
         rpc_code: JSON-RPC's number, or None if the script threw something without one.
         data: The ``data`` member, or the thrown value itself.
         error_code: The thrown Error's own ``code``, such as a limit's name; None without one.
-        seq: The call's entry in the call log; None if the call was not run.
+        seq: The call's entry in the call log; None if the call was not run, or is read-only.
+        text: The JSON text of the ``error`` member.
+        epoch: Seq of the start entry that the call ran under; None if it was not run.
+        read_at: What a read-only call was computed at.
+        answer: Of a read-only call that was made as one, the answer, to be kept and verified.
         stack: Where in the script the Error was made, a line a frame; None unless the backend is
             in debug mode.
     """
@@ -66,18 +75,24 @@ class RemoteError(NodeVMSError):
         self.error_code = error_code
         self.seq = seq
         self.stack = stack
+        self.text = b""
+        self.epoch: int | None = None
+        self.read_at: ReadAt | None = None
+        self.answer: ReadOnlyAnswer | None = None
 
 
-def remote_error(text: bytes, seq: int | None) -> RemoteError:
+def remote_error(text: bytes, seq: int | None, *, ran: bool | None = None) -> RemoteError:
     """Turn an answer's ``error`` member into an exception.
 
     Args:
         text: JSON text of the member.
-        seq: The answer's entry; present exactly if the script ran.
+        seq: The answer's entry, if the call was logged.
+        ran: Whether the script ran; by default, whether there is an entry.
     """
+    ran = seq is not None if ran is None else ran
     error = json.loads(text)
     number = error.get("code") if isinstance(error, dict) else None
-    if not isinstance(number, int) or (seq is not None and number not in _FROM_SCRIPT):
+    if not isinstance(number, int) or (ran and number not in _FROM_SCRIPT):
         shown = text[:200].decode(errors="replace")
         return RemoteError("ThrownValue", shown, code="thrown-value", data=error, seq=seq)
     title, data = str(error.get("message")), error.get("data")

@@ -28,6 +28,7 @@ def handshake(backend: Backend) -> bytes:
             "epoch": backend.epoch,
             "codeHash": backend.code_hash,
             "version": VERSION,
+            "readonly": [method.name for method in _callable(backend) if method.readonly],
         }
     )
 
@@ -47,6 +48,7 @@ def describe(backend: Backend) -> bytes:
             ],
             "result": {"name": "result", "schema": {}},
         }
+        | ({"x-readonly": True} if method.readonly else {})
         for method in _callable(backend)
     ]
     info = {"title": backend.title or "nodevms backend", "version": backend.code_hash}

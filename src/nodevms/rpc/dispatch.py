@@ -43,7 +43,7 @@ class Session:
     Attributes:
         caller: The caller of every request, or None for nobody.
         refusal: If set, every request is answered with it and none is run.
-        with_entry: Answers name their entry's ``seq`` and ``epoch``.
+        with_entry: Answers name their ``epoch``, and their entry or what they were read at.
     """
 
     caller: str | None
@@ -187,7 +187,7 @@ class _Batch:
         if len(text) > self._bytes_left:
             sentence = (
                 "The answers of this batch are too large together. "
-                "The call was run and logged; its answer stands in the call log."
+                "The call was run; unless it was read-only, its answer stands in the call log."
             )
             text = answers.encode_fault(
                 self._items[index].id or b"null", Fault(ANSWER_NOT_SENT, sentence)

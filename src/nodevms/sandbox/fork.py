@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from nodevms.sandbox import instance as guest
 from nodevms.sandbox.engine import Engine
-from nodevms.sandbox.host import Host, Image
+from nodevms.sandbox.host import Host
+from nodevms.sandbox.image import Image
 from nodevms.sandbox.instance import Ended, HostTimeoutError, Instance
 from nodevms.sandbox.limits import Limits
 from nodevms.sandbox.outcome import limit_error

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, Protocol
+
+from nodevms.sandbox.image import Image
 
 SEED_GAS: Final = 50_000
 CONSOLE_GAS: Final = 50_000
@@ -45,19 +46,6 @@ class Meter(Protocol):
         Raises:
             OutOfGas: There is not enough left. Let it pass through.
         """
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """A copy of everything that makes up a guest's state.
-
-    Attributes:
-        stack_pointer: Where the C stack ends; what lies below is dead and not kept.
-        memory: The memory from there on.
-    """
-
-    stack_pointer: int
-    memory: bytes
 
 
 class Guest(Meter, Protocol):

@@ -26,13 +26,12 @@ from nodevms.sandbox.host import (
     ORACLE_MEMORY_GAS,
     SEED_GAS,
     Host,
-    Image,
     Operation,
     OutOfGas,
 )
+from nodevms.sandbox.image import PAGE_BYTES, ZEROS, Image, SparseImage, differences
 from nodevms.sandbox.limits import Limits
 
-PAGE_BYTES: Final = 65536
 MEMORY_MARGIN_BYTES: Final = 32 * 1024 * 1024
 """What the guest may have beyond the JavaScript heap: stack, request, gaps between allocations."""
 STACK_TEXT_BYTES_MAX: Final = 65536
@@ -98,7 +97,7 @@ class Instance:
         self,
         engine: Engine,
         limits: Limits,
-        image: Image | None = None,
+        image: Image | SparseImage | None = None,
         *,
         wall_seconds: int | None = None,
     ) -> None:
@@ -173,8 +172,20 @@ class Instance:
     def image(self) -> Image:
         """Copy the guest's state: between two entries, or while it waits for its host."""
         size = capi.memory_size(self._context, self._memory)
-        start = self._stack_pointer.get()
-        return Image(start, ctypes.string_at(self._base() + start, size - start))
+        stack_pointer, base, start = self._stack_pointer.get(), self._base(), 0
+        # Most of the stack was never used; comparing is cheaper than keeping it.
+        while start < stack_pointer and ctypes.string_at(base + start, PAGE_BYTES) == ZEROS:
+            start += PAGE_BYTES
+        return Image(stack_pointer, start, ctypes.string_at(base + start, size - start))
+
+    def sparse_image(self, new: Image) -> SparseImage:
+        """Copy of the guest's state what differs from a new guest's. Only between two entries.
+
+        Args:
+            new: The image of a new guest.
+        """
+        size = capi.memory_size(self._context, self._memory)
+        return SparseImage(self._stack_pointer.get(), size, differences(self._base(), size, new))
 
     def charge(self, gas: int) -> None:
         """Take gas for the host's work; see :class:`nodevms.sandbox.host.Meter`."""
@@ -221,12 +232,13 @@ class Instance:
         elif self.recorded is not None:
             self.recorded.append((answer, gas))
 
-    def _restore(self, image: Image) -> None:
-        size = image.stack_pointer + len(image.memory)
-        missing = size - capi.memory_size(self._context, self._memory)
+    def _restore(self, image: Image | SparseImage) -> None:
+        missing = image.size - capi.memory_size(self._context, self._memory)
         if missing > 0:
             capi.grow_memory(self._context, self._memory, missing // PAGE_BYTES)
-        ctypes.memmove(self._base() + image.stack_pointer, image.memory, len(image.memory))
+        base = self._base()
+        for at, piece in image.pieces:
+            ctypes.memmove(base + at, piece, len(piece))
         self._stack_pointer.set(image.stack_pointer)
 
     def _place(self, request: bytes) -> bool:

@@ -8,11 +8,13 @@ extra until one has to be undone, and when snapshots are taken has no influence 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from nodevms.sandbox.engine import Engine
-from nodevms.sandbox.host import Guest, Image
+from nodevms.sandbox.host import Guest
+from nodevms.sandbox.image import Image
 from nodevms.sandbox.instance import (
     ANSWER_BYTES,
     RECORDED_BYTES_MAX,
@@ -44,6 +46,25 @@ class Entry:
         if self.answers is None:
             return RECORDED_BYTES_MAX
         return len(self.request) + sum(ANSWER_BYTES + len(answer) for answer, _ in self.answers)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Point:
+    """Where a guest was between two entries; any thread may go there (see ``replica.py``).
+
+    Attributes:
+        image: The snapshot to begin from; None for the beginning.
+        entries: What ran since. It may grow, and what is there stays.
+        count: How many of these belong to the point.
+    """
+
+    image: Image | None
+    entries: list[Entry]
+    count: int
+
+    def follows(self, other: Point) -> bool:
+        """Tell whether nothing but some of the same entries lies between another point and this."""
+        return self.entries is other.entries and self.count >= other.count
 
 
 class _Recorded:
@@ -91,6 +112,10 @@ class Journal:
         if long or self._gas >= GAS_MAX or self._bytes >= BYTES_MAX:
             self._begin_from(instance)
 
+    def point(self) -> Point:
+        """Return where the guest is, for others to go there. Only when the last entry stays."""
+        return Point(self._image, self._entries, len(self._entries))
+
     def go_back(self) -> Instance:
         """Return a new instance in the state that the journal leads to, and begin from there.
 
@@ -98,12 +123,7 @@ class Journal:
             EngineFaultError: An entry did not end as it did before.
         """
         instance = Instance(self._engine, self._limits, self._image)
-        for entry in self._entries:
-            if entry.answers is None:  # a snapshot was due after it
-                raise EngineFaultError("an entry whose answers were not kept cannot be run again")
-            again = instance.enter(entry.function, entry.request, _Recorded(entry.answers))
-            if (again.how, again.gas) != (entry.ended, entry.gas):
-                raise EngineFaultError("an entry that was run again ended otherwise")
+        run_again(instance, self._entries)
         if self._entries:
             self._begin_from(instance)
         return instance
@@ -112,3 +132,17 @@ class Journal:
         self._image = instance.image()
         self._entries = []
         self._gas = self._bytes = 0
+
+
+def run_again(instance: Instance, entries: Sequence[Entry]) -> None:
+    """Run entries again with the answers that the host gave then.
+
+    Raises:
+        EngineFaultError: One did not end as it did before.
+    """
+    for entry in entries:
+        if entry.answers is None:  # a snapshot was due after it
+            raise EngineFaultError("an entry whose answers were not kept cannot be run again")
+        again = instance.enter(entry.function, entry.request, _Recorded(entry.answers))
+        if (again.how, again.gas) != (entry.ended, entry.gas):
+            raise EngineFaultError("an entry that was run again ended otherwise")

@@ -13,10 +13,12 @@ class Export:
     Attributes:
         name: Its name in ``module.exports``.
         parameters: The names of its parameters, as far as its source text tells.
+        readonly: Whether the script marked it, so that its calls leave nothing behind.
     """
 
     name: str
     parameters: tuple[str, ...]
+    readonly: bool = False
 
 
 @dataclass(frozen=True, slots=True)

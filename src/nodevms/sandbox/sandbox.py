@@ -13,13 +13,14 @@ from nodevms.sandbox import instance as guest
 from nodevms.sandbox.engine import Engine
 from nodevms.sandbox.host import Host
 from nodevms.sandbox.instance import Ended, EngineFaultError, HostTimeoutError, Instance
-from nodevms.sandbox.journal import Journal
+from nodevms.sandbox.journal import Journal, Point
 from nodevms.sandbox.limits import Limits
 from nodevms.sandbox.outcome import Export, Outcome, stopped
 from nodevms.sandbox.parameters import parameter_names
+from nodevms.sandbox.replica import Replica
+from nodevms.sandbox.request import call_request
 
 _START: Final = struct.Struct("<qIIIII")
-_CALL: Final = struct.Struct("<qiI")
 _HOOKS: Final = {None: 0, "init": 1, "upgrade": 2}
 _NO_METHOD: Final = b'{"name":"TypeError","message":"The script no longer exports this method"}'
 _POSITION: Final = re.compile(r"script\.js:(\d+):(\d+)")
@@ -86,7 +87,8 @@ class Sandbox:
             self.close()
             return outcome
         self.exports = tuple(
-            Export(name, parameter_names(source)) for name, source in json.loads(ended.exports)
+            Export(name, parameter_names(source), readonly=bool(marks))
+            for name, source, *marks in json.loads(ended.exports)
         )
         self._journal.add("start", request, self._require(), ended)
         return outcome
@@ -107,10 +109,7 @@ class Sandbox:
             EngineFaultError: The engine failed, or ran far longer than its gas can take.
             Exception: What the host raised. The sandbox cannot be used after either.
         """
-        name = method.encode()
-        who = None if caller is None else caller.encode()
-        head = _CALL.pack(time_ms, -1 if who is None else len(who), len(name))
-        request = head + (who or b"") + name + arguments
+        request = call_request(method, arguments, caller=caller, time_ms=time_ms)
         self._last_gas = None
         # Before the call and not after it, so that the call before can still be undone.
         self._journal.snapshot_if_due(self._require())
@@ -140,6 +139,18 @@ class Sandbox:
         self._go_back()
         return outcome
 
+    def point(self) -> Point:
+        """Return where the sandbox is, for a replica to go there. Only between two entries.
+
+        Takes a snapshot if going there would be dear, as the next call would do otherwise.
+        """
+        self._journal.snapshot_if_due(self._require())
+        return self._journal.point()
+
+    def replica(self) -> Replica:
+        """Return what makes copies of this sandbox at its points, on any thread."""
+        return Replica(self._engine, self._limits, self._judge)
+
     def interrupt(self) -> None:
         """Stop the entry that runs at this moment, if one does; any thread may call this.
 
@@ -153,6 +164,17 @@ class Sandbox:
                 self._interrupted = True
                 for _ in range(self._instance.wall_seconds + 1):
                     self._engine.tick()
+
+    def heap_hash(self) -> str:
+        """Return the hash of all that makes up the guest's state, in hex; between two entries.
+
+        It is a function of the same things as the outcomes are, and so is equal on every machine,
+        whatever was undone or snapshotted. ``docs/spec-engine.md`` says which bytes it covers.
+
+        Raises:
+            EngineFaultError: The sandbox failed or was closed.
+        """
+        return self._require().image().hash()
 
     def close(self) -> None:
         """Free the guest's memory."""

@@ -33,6 +33,7 @@ from nodevms.vm.errors import OutcomeUnknownError
 from nodevms.vm.execution import ConsoleSink, Executed, Execution, Outside, StartHook
 from nodevms.vm.limits import Limits
 from nodevms.vm.live_oracles import LiveOracles, World
+from nodevms.vm.read_only_calls import ReadOnlyCalls
 from nodevms.vm.reporter import Observer, Ran, Reporter
 from nodevms.vm.requests import Answer, Deliver, Method, Request
 from nodevms.vm.script import Script
@@ -109,6 +110,7 @@ class Backend:
 
     Attributes:
         failure: What the disk did that ends this backend, or None.
+        read_only: Runs the calls of its read-only methods; None if it has none.
     """
 
     def __init__(
@@ -131,20 +133,22 @@ class Backend:
         self._outside = Outside(
             surroundings.seeds, lambda: LiveOracles(surroundings.engine, limits, surroundings.world)
         )
+        self._info = ArchiveInfo(url=store.files_url, title=identity.title)
         self._reporter = Reporter(surroundings.console, surroundings.shows, surroundings.observer)
         self._execution = Execution(
             surroundings.engine,
             limits,
             state=store.state,
             contents=store.contents,
-            info=ArchiveInfo(url=store.files_url, title=identity.title),
+            info=self._info,
             console=None if surroundings.console is None else self._reporter.printed,
         )
+        self.read_only: ReadOnlyCalls | None = None
 
     @property
     def methods(self) -> tuple[Method, ...]:
         """What may be called."""
-        return tuple(Method(e.name, e.parameters) for e in self._execution.exports)
+        return tuple(Method(e.name, e.parameters, e.readonly) for e in self._execution.exports)
 
     def start(self, script: Script, kind: type[Start]) -> Logged:
         """Load the script and write the start entry; on failure nothing is recorded.
@@ -171,6 +175,7 @@ class Backend:
         self._seq += 1
         block = encode(entry)
         self.store.write_start(self.epoch, block, brings_code=kind is not Restart)
+        self._begin_read_only(time_ms)
         request = Request("", b"[]", None, None)
         answer = self._answer(executed, self.epoch)
         return Logged(self.epoch, block, len(block), request, answer, time_ms, executed)
@@ -207,6 +212,11 @@ class Backend:
         size = len(block) + contents.appended_bytes - brought
         return Logged(seq, block, size, request, answer, time_ms, executed)
 
+    def seal(self, batch: list[Logged]) -> None:
+        """Note, before the next call runs, where a batch leaves the backend. Raises nothing."""
+        if self.read_only is not None:
+            self.read_only.seal(batch[-1].seq + 1, self.epoch, batch[-1].time_ms)
+
     def commit(self, batch: list[Logged], deliver: Deliver) -> bool:
         """Make a batch last, answer its callers, and bring the index up to it.
 
@@ -224,6 +234,8 @@ class Backend:
             )
             deliver([(logged.request, unknown) for logged in batch])
             return False
+        if self.read_only is not None:
+            self.read_only.advance(self.store.log.synced_head())
         deliver([(logged.request, logged.answer) for logged in batch])
         try:
             self.store.index()
@@ -232,10 +244,28 @@ class Backend:
             return False
         return True
 
+    def heap_hash(self) -> str:
+        """Return the hash of the guest's state, while no call runs; see ``Sandbox.heap_hash``."""
+        return self._execution.heap_hash()
+
     def close(self) -> None:
         """End the script and close the store."""
         self._execution.close()
         self.store.close()
+
+    def _begin_read_only(self, time_ms: int) -> None:
+        if any(export.readonly for export in self._execution.exports):
+            self.read_only = ReadOnlyCalls(
+                self._execution,
+                self.store,
+                self._info,
+                seeds=self._surroundings.seeds,
+                reporter=self._reporter,
+                stopwatch=self._surroundings.stopwatch,
+                with_stacks=self.identity.debug,
+            )
+            self.read_only.seal(self._seq, self.epoch, time_ms)
+            self.read_only.advance(self.store.log.synced_head())
 
     def _note(self, error: NodeVMSError) -> None:
         """Remember why it ends, and have a damaged index made again by the next start."""

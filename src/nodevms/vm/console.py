@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from typing import Final
 
@@ -24,11 +25,13 @@ class Console:
 
     Once it has printed too much, everything is dropped until a second's worth may be printed
     again, and then a line says how much was dropped. Control characters are shown as escapes, so
-    that a script cannot write to the operator's terminal. Each record has the entry as ``seq``.
+    that a script cannot write to the operator's terminal. Each record has the entry as
+    ``seq``, None for a read-only call.
     """
 
     def __init__(self, logger: logging.Logger, now: Callable[[], float]) -> None:
         self._logger = logger
+        self._lock = threading.Lock()
         self._now = now
         self._then = now()
         self._left: float = BURST_BYTES
@@ -38,15 +41,18 @@ class Console:
         """Tell whether messages of this level are written at all."""
         return self._logger.isEnabledFor(_LEVELS.get(level, logging.INFO))
 
-    def __call__(self, seq: int, level: str, text: str) -> None:
-        """Log one message of the script.
+    def __call__(self, seq: int | None, level: str, text: str) -> None:
+        """Log one message of the script. Any thread may call it.
 
         Args:
-            seq: The entry of the call that prints.
+            seq: The entry of the call that prints; None for a read-only call, which has none.
             level: ``debug``, ``warn`` or ``error``; everything else is information.
             text: Any number of lines.
         """
-        number = _LEVELS.get(level, logging.INFO)
+        with self._lock:
+            self._print(seq, _LEVELS.get(level, logging.INFO), text)
+
+    def _print(self, seq: int | None, number: int, text: str) -> None:
         if not self._logger.isEnabledFor(number) or not self._open(text):
             return
         where = {"seq": seq}

@@ -24,7 +24,17 @@ from nodevms.archive import (
     State,
 )
 from nodevms.json_text import deeper_than
-from nodevms.sandbox import Engine, Export, Guest, Operation, Outcome, Sandbox, stopped
+from nodevms.sandbox import (
+    Engine,
+    Export,
+    Guest,
+    Operation,
+    Outcome,
+    Point,
+    Replica,
+    Sandbox,
+    stopped,
+)
 from nodevms.vm.entries import (
     ENTRY_BYTES_MAX,
     JSON_DEPTH_MAX,
@@ -36,14 +46,17 @@ from nodevms.vm.entries import (
 from nodevms.vm.limits import Limits
 from nodevms.vm.oracles import Oracles, OracleSource, entry_bytes
 
-ConsoleSink = Callable[[int, str, str], None]
-"""Takes the entry's position, a level and a text."""
+SeedSource = Callable[[], str]
+ConsoleSink = Callable[[int | None, str, str], None]
+"""Takes the entry's position (None for a read-only call), a level and a text."""
 StartHook = Literal["init", "upgrade"]
 
 ENTRY_BASE_BYTES: Final = 1024
 CHANGE_BASE_BYTES: Final = 256
 
-_READ_ONLY: Final = "System.oracle cannot change files: only its value comes out of it"
+_NO_ORACLES: Final = (
+    b'{"err":{"name":"ReadOnlyError","message":"a read-only call cannot ask oracles"}}'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +76,16 @@ class Executed:
     outcome: Outcome
 
 
+class _Inside:
+    """Answers what the fork of an oracle may ask of its call: to read files."""
+
+    def __init__(self, files: FileApi) -> None:
+        self._files = files
+
+    def call(self, operation: int, request: bytes, guest: Guest) -> bytes:
+        return self._files.handle(request, guest.charge) if operation == Operation.FILES else b""
+
+
 @dataclass(frozen=True, slots=True)
 class Outside:
     """Where a call gets what the log records beside its arguments.
@@ -72,56 +95,58 @@ class Outside:
         oracles: A new source for the oracles of one call, when it asks the first one.
     """
 
-    seeds: Callable[[], str]
+    seeds: SeedSource
     oracles: Callable[[], OracleSource]
 
 
-class _Inside:
-    """Answers what the fork of an oracle may ask of its call: to read files."""
+class Environment:
+    """Answers what the guest asks during one call.
 
-    def __init__(self, files: FileApi) -> None:
-        self._files = files
+    Args:
+        files: The call's view of the files.
+        seeds: Gives 16 hex digits when the call asks for randomness.
+        console: Where the script's output goes.
+        seq: The position of the call's entry; None for a read-only call.
+        oracles: Gives the call's oracles when it asks the first one; None if it may ask none.
 
-    def call(self, operation: int, request: bytes, guest: Guest) -> bytes:
-        if operation == Operation.FILES:
-            return self._files.handle(request, guest.charge, read_only=_READ_ONLY)
-        return b""
-
-
-class _Environment:
-    """Answers what the guest asks during one call."""
+    Attributes:
+        seed: The seed that the call asked for, if it did.
+    """
 
     def __init__(
         self,
         files: FileApi,
-        outside: Outside,
-        limits: Limits,
+        seeds: SeedSource,
         console: ConsoleSink | None,
-        seq: int,
+        seq: int | None,
+        oracles: Callable[[], Oracles] | None = None,
     ) -> None:
         self._seq = seq
         self._files = files
-        self._outside = outside
-        self._limits = limits
+        self._seeds = seeds
         self._console = console
+        self._begin_oracles = oracles
         self._oracles: Oracles | None = None
         self.seed: str | UnsetType = UNSET
 
     @property
-    def oracles(self) -> tuple[Oracle, ...]:
+    def given(self) -> tuple[Oracle, ...]:
+        """What oracles gave so far, for the entry."""
         return () if self._oracles is None else tuple(self._oracles.given)
 
     def call(self, operation: int, request: bytes, guest: Guest) -> bytes:
+        """Answer one request; see :class:`nodevms.sandbox.Host`."""
         if operation == Operation.FILES:
             return self._files.handle(request, guest.charge)
         if operation == Operation.SEED:
             if not isinstance(self.seed, str):
-                self.seed = self._outside.seeds()
+                self.seed = self._seeds()
             return self.seed.encode()
         if operation == Operation.ORACLE:
+            if self._begin_oracles is None:
+                return _NO_ORACLES
             if self._oracles is None:
-                inside = _Inside(self._files)
-                self._oracles = Oracles(self._limits, self._outside.oracles(), inside)
+                self._oracles = self._begin_oracles()
             return self._oracles.ask(request, guest)
         if operation == Operation.CONSOLE and self._console is not None:
             level, text = json.loads(request)
@@ -171,7 +196,7 @@ class Execution:
         if outcome.error is not None:
             return self._without_changes(outcome, environment)
         input_bytes = spelled_bytes(code) + spelled_bytes(self._info.title)
-        limit = _beyond_entry(outcome, overlay, input_bytes + entry_bytes(environment.oracles))
+        limit = _beyond_entry(outcome, overlay, input_bytes + entry_bytes(environment.given))
         if limit is not None:
             return self._without_changes(stopped(*limit, outcome.gas), environment)
         return self._end(outcome, overlay, environment, seq)
@@ -203,16 +228,28 @@ class Execution:
         if outcome.undone:
             return self._without_changes(outcome, environment)
         input_bytes = len(arguments) + spelled_bytes(method) + spelled_bytes(caller)
-        limit = _beyond_entry(outcome, overlay, input_bytes + entry_bytes(environment.oracles))
+        limit = _beyond_entry(outcome, overlay, input_bytes + entry_bytes(environment.given))
         if limit is not None:
             return self._without_changes(self._sandbox.undo_last(*limit), environment)
         return self._end(outcome, overlay, environment, seq)
+
+    def point(self) -> Point:
+        """Return where the guest is, for :meth:`replica`. Only between two calls."""
+        return self._sandbox.point()
+
+    def replica(self) -> Replica:
+        """Return what makes copies of the guest for calls that leave nothing behind."""
+        return self._sandbox.replica()
+
+    def heap_hash(self) -> str:
+        """Return the hash of the guest's state after the last entry; see ``Sandbox.heap_hash``."""
+        return self._sandbox.heap_hash()
 
     def close(self) -> None:
         """Free the guest's memory."""
         self._sandbox.close()
 
-    def _begin(self, seq: int, time_ms: int, outside: Outside) -> tuple[Overlay, _Environment]:
+    def _begin(self, seq: int, time_ms: int, outside: Outside) -> tuple[Overlay, Environment]:
         overlay = Overlay(
             self._state,
             self._contents,
@@ -221,17 +258,28 @@ class Execution:
             paths_max=self._limits.written_paths,
         )
         files = FileApi(overlay, self._info)
-        return overlay, _Environment(files, outside, self._limits, self._console, seq)
+        return overlay, Environment(
+            files,
+            outside.seeds,
+            self._console,
+            seq,
+            lambda: self._oracles_of(overlay, outside),
+        )
 
-    def _without_changes(self, outcome: Outcome, environment: _Environment) -> Executed:
-        result = _result(outcome, environment.oracles, filesVersion=self._state.version)
+    def _oracles_of(self, overlay: Overlay, outside: Outside) -> Oracles:
+        """Return the oracles of a call; their functions may read its files."""
+        files = FileApi(overlay, self._info, readonly=True, reader="an oracle")
+        return Oracles(self._limits, outside.oracles(), _Inside(files))
+
+    def _without_changes(self, outcome: Outcome, environment: Environment) -> Executed:
+        result = _result(outcome, environment.given, filesVersion=self._state.version)
         return Executed(result, environment.seed, (), outcome)
 
     def _end(
         self,
         outcome: Outcome,
         overlay: Overlay,
-        environment: _Environment,
+        environment: Environment,
         seq: int,
     ) -> Executed:
         changes = overlay.commit(seq + 1)
@@ -239,7 +287,7 @@ class Execution:
             return self._without_changes(outcome, environment)
         result = _result(
             outcome,
-            environment.oracles,
+            environment.given,
             changes=tuple(_item(change) for change in changes),
             filesVersion=self._state.version,
             filesRoot=self._state.root.hex(),
@@ -269,11 +317,18 @@ def _item(change: Change) -> ChangeItem:
     )
 
 
+def beyond_depth(outcome: Outcome) -> tuple[str, str] | None:
+    """Return code and message for a result or error that nests too deeply."""
+    if deeper_than(outcome.result or outcome.error or b"", JSON_DEPTH_MAX):
+        return "ERR_RESULT_DEPTH", f"The result nests deeper than {JSON_DEPTH_MAX} levels"
+    return None
+
+
 def _beyond_entry(outcome: Outcome, overlay: Overlay, input_bytes: int) -> tuple[str, str] | None:
     """Say why this call cannot become an entry; the rule does not depend on the host's storage."""
     text = outcome.result or outcome.error or b""
-    if deeper_than(text, JSON_DEPTH_MAX):
-        return "ERR_RESULT_DEPTH", f"The result nests deeper than {JSON_DEPTH_MAX} levels"
+    if (limit := beyond_depth(outcome)) is not None:
+        return limit
     try:
         overlay.check_limits()
     except LimitExceededError as error:

@@ -13,16 +13,18 @@ from nodevms.vm.requests import Answer, Method
 
 
 class CallError(NodeVMSError):
-    """The script threw, or the call was stopped by a limit. The call is in the log.
+    """The script threw, or the call was stopped by a limit.
+
+    The call is in the log, unless it was read-only.
 
     Attributes:
         err: The JSON text of the error, as the log has it.
-        seq: The position of the call's entry.
+        seq: The position of the call's entry; None for a read-only call.
     """
 
     code = "call-failed"
 
-    def __init__(self, err: bytes, seq: int) -> None:
+    def __init__(self, err: bytes, seq: int | None) -> None:
         super().__init__(describe_error(err))
         self.err = err
         self.seq = seq

@@ -20,15 +20,15 @@ class Ran:
     """A call that ran, and is not yet on disk.
 
     Attributes:
-        seq: The position of its entry.
-        time_ms: The entry's time, in milliseconds since 1970.
+        seq: The position of its entry; None for a read-only call, which has none.
+        time_ms: What its ``Date`` showed, in milliseconds since 1970: the entry's time.
         elapsed_ms: How long it ran.
         request: What was asked, and by whom.
         outcome: How it ended.
         changes: What it did to the files.
     """
 
-    seq: int
+    seq: int | None
     time_ms: int
     elapsed_ms: float
     request: Request
@@ -39,12 +39,13 @@ class Ran:
 Observer: TypeAlias = Callable[[Ran, str], None]
 """Takes a call that ended and, if it failed, the lines about its place in the script.
 
-It is called on the engine's thread, between two calls, and must not wait.
+It is called on the engine's thread, between two calls, and for read-only calls on those that run
+them. It must not wait.
 """
 
 
 class Reporter:
-    """Shows places of the script as people know them.
+    """Shows places of the script as people know them. Once a script runs, any thread may use it.
 
     Args:
         console: Takes what the script prints, and failed calls if there is no observer; or None.
@@ -67,7 +68,7 @@ class Reporter:
         """Take the script that runs from now on."""
         self._source = SourceText(script)
 
-    def printed(self, seq: int, level: str, text: str) -> None:
+    def printed(self, seq: int | None, level: str, text: str) -> None:
         """Pass on what the script printed."""
         if self._console is not None:
             self._console(seq, level, self._source.printed(level, text))

@@ -17,6 +17,7 @@ from nodevms.vm.engine_thread import on_engine_thread
 from nodevms.vm.errors import BackendClosedError, OutcomeUnknownError
 from nodevms.vm.feeds_watcher import FeedsWatcher
 from nodevms.vm.publication import Publication
+from nodevms.vm.readers import Readers
 from nodevms.vm.requests import Deliver, Outcome, Request
 from nodevms.vm.worker import Worker
 
@@ -42,6 +43,7 @@ class Running:
         self._watcher = watcher
         self.methods = backend.methods
         self.names = frozenset(method.name for method in self.methods)
+        self.readonly = frozenset(method.name for method in self.methods if method.readonly)
         self._deliver = deliver
         self._failed = failed
         self._publication = Publication(backend.store)
@@ -52,11 +54,36 @@ class Running:
             size=lambda logged: logged.size,
             deliver=deliver,
             queue_max=queue_max,
+            seal=backend.seal,
         )
+        read_only = backend.read_only
+        self._readers = None
+        if read_only is not None:
+            self._readers = Readers(run=read_only.run, deliver=deliver, queue_max=queue_max)
+
+    def submit(self, request: Request) -> None:
+        """Accept a call: of a read-only method beside the lock, of any other to be logged.
+
+        Raises:
+            QueueFullError: Too many are waiting.
+            BackendClosedError: The backend is stopping, or failed.
+        """
+        if self._readers is not None and request.method in self.readonly:
+            self._readers.submit(request)
+        else:
+            self.worker.submit(request)
+
+    def refuse_waiting(self) -> None:
+        """Refuse the calls that have not begun to run; their callers are told."""
+        self.worker.refuse_waiting()
+        if self._readers is not None:
+            self._readers.refuse_waiting()
 
     def close(self) -> None:
-        """Answer and log what was accepted, publish the rest, and close the store."""
+        """Answer what was accepted, log it, publish the rest, and close the store."""
         self.worker.close()
+        if self._readers is not None:
+            self._readers.close()
         self._publication.close()
         try:
             self._watcher.closing()

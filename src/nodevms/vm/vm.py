@@ -143,13 +143,16 @@ class VM:
     ) -> asyncio.Future[Answer]:
         """Queue one call; it takes its place before this returns.
 
+        A call of a read-only method waits for no other and is not logged.
+
         Args:
             method: The exported function.
             arguments: JSON array text.
             caller: Who calls; the one who calls this has made sure of it.
 
         Returns:
-            The answer, once its entry is on disk. An error of the script is an answer too.
+            The answer, once its entry is on disk, or that it was read at. An error of the script is
+            an answer too.
 
         Raises:
             UnknownMethodError: The script exports no such function.
@@ -165,13 +168,13 @@ class VM:
             check_caller(caller, debug=running.backend.identity.debug)
         arguments = check_arguments(arguments, running.backend.limits.args_bytes)
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        running.worker.submit(Request(method, arguments, caller, future))
+        running.submit(Request(method, arguments, caller, future))
         return future
 
     def refuse_waiting(self) -> None:
         """Refuse the calls that have not begun to run; their callers are told."""
         if self._lifetime is not None and (running := self._lifetime.running) is not None:
-            running.worker.refuse_waiting()
+            running.refuse_waiting()
 
     async def failure(self) -> NodeVMSError:
         """Wait until the backend has failed for good: opening it again cannot help.

@@ -30,8 +30,9 @@ Executed = TypeVar("Executed")
 class Worker(Generic[Executed]):
     """Runs requests one at a time and hands what they did over in batches.
 
-    The two callbacks run on threads of their own: ``execute`` on the engine's, ``commit`` on
-    the disk's. ``commit`` answers the callers; it returns False when the backend cannot go on, and
+    The callbacks run on threads of their own: ``execute`` and ``seal`` on the engine's, ``commit``
+    on the disk's. ``seal`` gets each batch that is complete, before the next call runs, and raises
+    nothing. ``commit`` answers the callers; it returns False when the backend cannot go on, and
     everything that was not yet run or committed goes to ``abandon``, the batch included if it
     raises what nobody foresaw.
     """
@@ -45,8 +46,10 @@ class Worker(Generic[Executed]):
         size: Callable[[Executed], int],
         deliver: Deliver,
         queue_max: int,
+        seal: Callable[[list[Executed]], None] = lambda _: None,
     ) -> None:
         self._execute = execute
+        self._seal = seal
         self._commit = commit
         self._abandon = abandon
         self._size = size
@@ -141,6 +144,7 @@ class Worker(Generic[Executed]):
             return None
 
     def _hand_over(self, batch: list[Executed]) -> bool:
+        self._seal(batch)
         with self._lock:
             if self._disk_failed:
                 return False

@@ -35,7 +35,11 @@ def spelled(node: ast.expr) -> str:
     assert isinstance(node, ast.JoinedStr)
     text = ast.unparse(node)[2:-1]
     text = text.replace("{PATH_BYTES_MAX}", "4096").replace("{NAME_BYTES_MAX}", "255")
-    text = re.sub(r"\{self\.\w+\}", "N", text).replace("{name}", "start")
+    text = (
+        re.sub(r"\{self\.\w+\}", "N", text)
+        .replace("{name}", "start")
+        .replace("{parsed.name}", "NAME")
+    )
     return re.sub(r"\{\w+\}", "P", text)
 
 

@@ -115,7 +115,10 @@ def outcome_of(outcome: Outcome) -> dict[str, Any]:
 
 
 def play(engine: Engine, vector: dict[str, Any], hosts: Iterator[Host]) -> Iterator[dict[str, Any]]:
-    """Yield the outcome of the start and of each call, with a host for each."""
+    """Yield the outcome of the start and of each call, with a host for each.
+
+    The last one has the heap hash, too.
+    """
     sandbox = Sandbox(engine, limits_of(vector))
     host = next(hosts)
     yield outcome_of(
@@ -123,8 +126,11 @@ def play(engine: Engine, vector: dict[str, Any], hosts: Iterator[Host]) -> Itera
             lambda: sandbox.start(vector["script"], "init", time_ms=START_MS, host=host)
         )
     )
-    for call, host in zip(vector["calls"], hosts, strict=False):
-        yield outcome_of(_call(sandbox, call, host))
+    for number, (call, host) in enumerate(zip(vector["calls"], hosts, strict=False), 1):
+        outcome = outcome_of(_call(sandbox, call, host))
+        if number == len(vector["calls"]):
+            outcome["heapHash"] = sandbox.heap_hash()
+        yield outcome
     sandbox.close()
 
 

@@ -132,7 +132,7 @@ def test_system_cannot_be_changed(run: Run, change: str) -> None:
     assert machine.value("g", caller="bob") == [
         {"id": "bob"},
         "function",
-        ["files", "oracle", "caller"],
+        ["files", "oracle", "readonly", "caller"],
     ]
 
 

@@ -24,31 +24,35 @@ exports.large = () => { keep.push('x'); return 'x'.repeat(2e6) }
 exports.write = async () => { await System.files.writeFile('/a', String(++n)); return System.files.readFile('/a') }
 exports.random = () => Math.random()
 exports.throws = () => { keep.push(++n); throw new Error('stays') }
+exports.sites = () => { Error.prepareStackTrace = (_, sites) => keep.push(sites); new Error().stack; delete Error.prepareStackTrace }
 exports.timer = () => new Promise(r => setTimeout(() => r(keep.push(n)), 5))
 """
 STEPS: list[tuple[object, ...]] = [
     *(("work", 100), ("loop",), ("work", 2000), ("grow",), ("write",), ("never",), ("random",)),
-    *(("large",), ("throws",), ("work", 5), ("timer",), ("loop",), ("write",), ("work", 900)),
+    *(("large",), ("sites",), ("throws",), ("work", 5), ("timer",), ("loop",), ("write",)),
+    *(("sites",), ("work", 900), ("sites",)),
 ]
 UNDONE = {"loop", "grow", "never", "large"}
 
 
-def play(engine: Engine, steps: list[tuple[object, ...]]) -> list[Outcome]:
+def play(engine: Engine, steps: list[tuple[object, ...]]) -> tuple[list[Outcome], str]:
+    """Return what the calls came to, and the hash of the memory at the end."""
     machine = Machine(engine, CODE, Limits(gas=100_000_000, memory_bytes=24 << 20))
     machine.host.charge = 12_345
     try:
-        return [machine.call(*step) for step in steps]  # type: ignore[arg-type]
+        outcomes = [machine.call(*step) for step in steps]  # type: ignore[arg-type]
+        return outcomes, machine.sandbox.heap_hash()
     finally:
         machine.sandbox.close()
 
 
 def test_calls_that_stay_do_not_show_what_was_undone_between_them(engine: Engine) -> None:
-    with_undone = play(engine, STEPS)
+    with_undone, heap = play(engine, STEPS)
     assert {
         str(name) for (name, *_), o in zip(STEPS, with_undone, strict=True) if o.undone
     } == UNDONE
     stayed = [o for o in with_undone if not o.undone]
-    assert stayed == play(engine, [step for step in STEPS if step[0] not in UNDONE])
+    assert (stayed, heap) == play(engine, [step for step in STEPS if step[0] not in UNDONE])
 
 
 @pytest.mark.parametrize("entries", [1, 2, 3])

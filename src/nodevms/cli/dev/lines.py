@@ -44,7 +44,7 @@ class CallLines:
         call = self._style(f"{_line(request.method, 100)}({arguments})", bold=True)
         end = self._style(_end(ran), fg="red" if failed else "green")
         costs = [f"{ran.elapsed_ms:.1f} ms", f"{ran.outcome.gas:,} gas"]
-        costs += _paths(ran.changes)
+        costs += ["read-only"] if ran.seq is None else _paths(ran.changes)
         below = self._style(f"  {', '.join(costs)}", fg="bright_black")
         lines = [f"{self._style(time, fg='bright_black')} {caller}{call} → {end}{below}"]
         lines += [f"    {printable(line)}" for line in details.splitlines()]
