@@ -3,7 +3,8 @@
     python build.py OUTPUT.wasm [--work DIRECTORY]
 
 Steps: fetch the engine's C source (checked by hash), compile it with our shim by the pinned zig,
-bundle the boot script with the pinned esbuild, inject the gas meter, bake the initialised memory.
+bundle the boot script and the modules with the pinned esbuild, inject the gas meter, bake the
+initialised memory.
 The SHA-256 of the result is written beside it.
 """
 
@@ -20,6 +21,7 @@ import tempfile
 from pathlib import Path
 
 import bake
+import bundle
 import gas
 
 HERE = Path(__file__).resolve().parent
@@ -54,7 +56,8 @@ def main() -> None:
 def build(work: Path) -> bytes:
     """Returns the guest module, made in an empty or earlier used directory."""
     compiled = compile_guest(work, fetch_source(work))
-    return bake.bake(gas.inject(compiled), bundle_boot(work))
+    bundle.install(work)
+    return bake.bake(gas.inject(compiled), bundle.boot_script(work), bundle.modules(work))
 
 
 def fetch_source(work: Path) -> Path:
@@ -99,45 +102,9 @@ def compile_guest(work: Path, source: Path) -> bytes:
     return output.read_bytes()
 
 
-def bundle_boot(work: Path) -> bytes:
-    """Bundles the boot script with its npm packages into one function expression."""
-    folder = work / "boot"
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(HERE / "boot", folder)
-    for script in folder.glob("*.js"):
-        if "${" in script.read_text():
-            raise SystemExit(f"{script.name} has a template literal: see primordials.js")
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(HERE / name, work / name)
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path}
-    npm = shutil.which("npm", path=path) or "npm"
-    run(
-        npm,
-        "ci",
-        "--ignore-scripts",
-        "--no-audit",
-        "--no-fund",
-        "--silent",
-        cwd=work,
-        environment=environment,
-    )
-    run(
-        *(work / "node_modules/.bin/esbuild", "boot/main.js", "--bundle", "--format=cjs"),
-        *("--target=es2022", "--minify-whitespace", "--legal-comments=none", "--log-level=warning"),
-        "--outfile=boot.js",
-        cwd=work,
-        environment=environment,
-    )
-    bundle = (work / "boot.js").read_bytes()
-    return b"(function(){var module={exports:{}};" + bundle + b"\nreturn module.exports.default})()"
-
-
-def run(
-    *command: object, cwd: Path | None = None, environment: dict[str, str] | None = None
-) -> None:
+def run(*command: object, environment: dict[str, str] | None = None) -> None:
     """Runs a step, and stops the build if it fails."""
-    subprocess.run([str(part) for part in command], cwd=cwd, env=environment, check=True)
+    subprocess.run([str(part) for part in command], env=environment, check=True)
 
 
 if __name__ == "__main__":

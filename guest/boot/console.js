@@ -43,6 +43,7 @@ export function makeConsole (native, format, inspect) {
       if (args.length > 0) write('log', format(args))
       indent += '  '
     },
+    clear () {},
     groupEnd () { indent = repeat(' ', indent.length < 2 ? 0 : indent.length - 2) },
     count (label = 'default') {
       label = toText(label)

@@ -1,6 +1,6 @@
 // The boot script: runs once, when the guest's image is made, and gives the C side what it calls.
 
-import { Buffer, installWeb } from './web.js'
+import { Buffer, buffers, installWeb } from './web.js'
 import {
   WrongRange, WrongType, defineProperty, freeze, functionText, getOwnPropertyDescriptor, hasOwn, isWellFormed, ownKeys, quote, record, slice
 } from './primordials.js'
@@ -10,6 +10,7 @@ import { installCrypto } from './crypto.js'
 import { installFetch } from './fetch.js'
 import { makeFiles } from './files.js'
 import { makeInspect } from './inspect.js'
+import { makeModules } from './modules.js'
 import { makeOracle } from './oracle.js'
 import { makeText } from './text.js'
 import { makeTimers } from './timers.js'
@@ -26,6 +27,8 @@ export default function boot (native) {
   installWeb()
   installCrypto(native)
   installFetch(native)
+
+  const modules = makeModules(native, buffers)
 
   let caller = null
   const files = makeFiles(native, Buffer)
@@ -77,6 +80,9 @@ export default function boot (native) {
       caller = null
     },
     uncaught: terminal.uncaught,
-    exports: exported
+    exports: exported,
+    require: modules.require,
+    resolve: modules.resolve,
+    imported: modules.imported
   }
 }

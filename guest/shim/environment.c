@@ -99,7 +99,7 @@ static JSValue math_random(JSContext *c, JSValueConst this_value, int argc, JSVa
     return JS_NewFloat64(c, (double)(random_next() >> 11) * 0x1p-53);
 }
 
-/* Bytes for crypto.getRandomValues: each number's eight, the lowest first, the last one's as far as
+/* Bytes for `crypto`: each number's eight, the lowest first, the last one's as far as
    they are wanted. */
 static void random_fill(uint8_t *bytes, size_t length)
 {

@@ -11,7 +11,7 @@
 #define GUEST_IMPORT(name) __attribute__((import_module("host"), import_name(#name)))
 
 /* What the host may answer: see src/nodevms/sandbox/host.py. */
-enum { OP_FILES = 1, OP_SEED = 2, OP_CONSOLE = 3, OP_ORACLE = 4 };
+enum { OP_FILES = 1, OP_SEED = 2, OP_CONSOLE = 3, OP_ORACLE = 4, OP_CRYPTO = 5 };
 /* Only in the fork that an oracle runs in. */
 enum { OP_FETCH = 6, OP_ENTROPY = 7, OP_CLOCK = 8 };
 
@@ -28,9 +28,11 @@ static JSContext *ctx;
 #include "text.c"
 #include "stack.c"
 #include "native.c"
+#include "builtins.c"
 #include "script.c"
 #include "report.c"
 #include "layout.c"
+#include "imports.c"
 #include "settle.c"
 #include "entry.c"
 #include "oracle.c"

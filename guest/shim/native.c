@@ -116,14 +116,16 @@ NATIVE(native_log)
     return JS_UNDEFINED;
 }
 
-/* kind(value) -> the name of its internal class, "Proxy" for one (whose class has another's name),
-   "" for primitives */
+/* kind(value) -> the name of its internal class, "Proxy" and "Module" for those (whose classes have
+   another's name), "" for primitives */
 NATIVE(native_kind)
 {
     if (JS_VALUE_GET_TAG(argv[0]) != JS_TAG_OBJECT)
         return JS_NewString(c, "");
     if (JS_GetClassID(argv[0]) == JS_CLASS_PROXY)
         return JS_NewString(c, "Proxy");
+    if (JS_GetClassID(argv[0]) == JS_CLASS_MODULE_NS)
+        return JS_NewString(c, "Module");
     return JS_AtomToString(c, rt->class_array[JS_VALUE_GET_OBJ(argv[0])->class_id].class_name);
 }
 

@@ -28,6 +28,7 @@ class Operation(IntEnum):
     SEED = 2
     CONSOLE = 3
     ORACLE = 4
+    CRYPTO = 5
     FETCH = 6
     ENTROPY = 7
     CLOCK = 8
@@ -62,7 +63,7 @@ class Host(Protocol):
         """Answer one request at once.
 
         Args:
-            operation: An :class:`Operation`.
+            operation: An :class:`Operation` other than ``CRYPTO``, which a sandbox answers itself.
             request: For files, console and fetch JSON text in UTF-8, for files and fetch with data
                 followed by a zero byte and the data; for an oracle the function's source text; for
                 entropy the number of bytes as a little-endian u32; empty for a seed and the clock.

@@ -32,7 +32,7 @@ def start_failure(outcome: Outcome, script: Script) -> ScriptError:
     sentence = f"{script.name}: {describe_error(error)}"
     if _NEVER_SETTLED in error:
         return ScriptError(
-            f"{script.name}: the promise that init or upgrade returned never settles",
+            f"{script.name}: what the script, its init or upgrade waits for never settles",
             code="script-limit",
             hint="Nothing was recorded. It waits for something that nothing in the script does.",
         )

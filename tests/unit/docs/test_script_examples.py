@@ -54,7 +54,7 @@ async def test_an_example(engine: Engine, tmp_path: Path, code: str, session: st
 
 
 def test_no_example_is_left_out() -> None:
-    assert len(EXAMPLES) == PAGE.count("```js") == PAGE.count("```text") == 10
+    assert len(EXAMPLES) == PAGE.count("```js") == PAGE.count("```text") == 12
 
 
 def test_the_limits_are_the_defaults() -> None:
