@@ -19,9 +19,12 @@ from pathlib import Path
 
 import wasmtime
 
-from nodevms.sandbox import Engine, Limits, Meter, Operation, Sandbox
+from nodevms.sandbox import Engine, Guest, Limits, Operation, Sandbox
 from nodevms.sandbox.instance import Instance
 from nodevms.vm.engine_thread import on_engine_thread
+from nodevms.vm.limits import Limits as OracleLimits
+from nodevms.vm.live_oracles import LiveOracles, World
+from nodevms.vm.oracles import Asked
 
 TIME_MS = 1_700_000_000_000
 SCRIPT = """
@@ -32,6 +35,9 @@ exports.host = () => System.files.exists('/')
 exports.seed = () => Math.random() < 1
 exports.write = x => System.files.writeFile('/counter', x)
 exports.echo = x => x.length
+exports.oracle = () => System.oracle(() => Math.random())
+exports.grow = () => { kept.push(new Uint8Array(32 << 20).fill(1)) }
+const kept = []
 exports.loop = () => { for (;;); }
 exports.never = () => new Promise(() => {})
 exports.fib = function fib (n) { return n < 2 ? n : fib(n - 1) + fib(n - 2) }
@@ -45,10 +51,20 @@ exports.sort = n => {
 
 
 class Host:
-    """Answers at once, so that the way there and back is what is measured."""
+    """Answers at once, so that the way there and back is what is measured.
 
-    def call(self, operation: int, _request: bytes, _meter: Meter) -> bytes:
+    Attributes:
+        oracles: Answers oracles; None to answer as a replay does.
+    """
+
+    oracles: LiveOracles | None = None
+
+    def call(self, operation: int, _request: bytes, guest: Guest) -> bytes:
         """Answer one request."""
+        if operation == Operation.ORACLE:
+            if self.oracles is not None:
+                self.oracles(Asked("0" * 64, guest, self, 1_000))
+            return b'{"res":0.5}'
         if operation == Operation.FILES:
             return b'{"value":true}'
         return b"0123456789abcdef" if operation == Operation.SEED else b""
@@ -109,6 +125,25 @@ def calls(engine: Engine, runs: int) -> None:
     show("fib(27)", fib, "ms", "prototype 47; Node 1.8")
     sort = timed(lambda: call(sandbox, "sort", b"[100000]"), runs)
     show("sort of 100,000 numbers", sort, "ms", "prototype 99; Node 24")
+
+
+def oracles(engine: Engine, runs: int) -> None:
+    """Show what a call with one oracle costs, live and in a replay."""
+    for heap, grown in (("small heap", 0), ("heap of 32 MiB", 1)):
+        for how, live in (("live", True), ("replayed", False)):
+            sandbox = started(engine)
+            for _ in range(grown):
+                call(sandbox, "grow")
+            HOST.oracles = LiveOracles(engine, OracleLimits(), World()) if live else None
+            seconds = timed(lambda sandbox=sandbox: ask(engine, sandbox), runs * 10)
+            show(f"call with one oracle, {heap}, {how}", seconds, "ms")
+
+
+def ask(engine: Engine, sandbox: Sandbox) -> None:
+    """Run a call that asks one oracle."""
+    if HOST.oracles is not None:
+        HOST.oracles = LiveOracles(engine, OracleLimits(), World())
+    call(sandbox, "oracle")
 
 
 def machines(engine: Engine, runs: int) -> None:
@@ -173,6 +208,7 @@ def main() -> None:
 
     def measure() -> None:
         calls(engine, runs)
+        oracles(engine, runs)
         machines(engine, runs)
         undoing(engine, runs)
 

@@ -6,9 +6,12 @@ import {
 } from './primordials.js'
 import { makeConsole } from './console.js'
 import { installStack } from './errors.js'
+import { installCrypto } from './crypto.js'
+import { installFetch } from './fetch.js'
 import { makeFiles } from './files.js'
 import { makeInspect } from './inspect.js'
 import { makeModules } from './modules.js'
+import { makeOracle } from './oracle.js'
 import { makeText } from './text.js'
 import { makeTimers } from './timers.js'
 
@@ -22,6 +25,8 @@ export default function boot (native) {
   makeText(native)
   installStack(native)
   installWeb()
+  installCrypto(native)
+  installFetch(native)
 
   const modules = makeModules(native, buffers)
 
@@ -35,6 +40,7 @@ export default function boot (native) {
   }
   const System = freeze({
     files,
+    oracle: freeze(makeOracle(native)),
     readonly: freeze(readonly),
     get caller () { return (caller ??= freeze({ id: native.caller() })) }
   })

@@ -1,22 +1,36 @@
 /* What the C library and the engine want of an operating system: a clock that stands still during
-   an entry, and randomness that the host seeds. With these, and silent.h, the guest imports nothing
-   of WASI. */
+   an entry, and randomness that the host seeds. In the fork that an oracle runs in (oracle.c) both
+   are true ones. With these, and silent.h, the guest imports nothing of WASI. */
 
 static int64_t entry_time_ms;
+static bool in_oracle;
+
+static int64_t clock_ms(void)
+{
+    int64_t now = entry_time_ms;
+    if (in_oracle) {
+        if (host_call(OP_CLOCK, "", 0) != sizeof(now))
+            __builtin_trap();
+        host_take(&now);
+    }
+    return now;
+}
 
 int gettimeofday(struct timeval *restrict now, void *restrict zone)
 {
+    int64_t ms = clock_ms();
     (void)zone;
-    now->tv_sec = entry_time_ms / 1000;
-    now->tv_usec = entry_time_ms % 1000 * 1000;
+    now->tv_sec = ms / 1000;
+    now->tv_usec = ms % 1000 * 1000;
     return 0;
 }
 
 int clock_gettime(clockid_t clock, struct timespec *now)
 {
+    int64_t ms = clock_ms();
     (void)clock;
-    now->tv_sec = entry_time_ms / 1000;
-    now->tv_nsec = entry_time_ms % 1000 * 1000000;
+    now->tv_sec = ms / 1000;
+    now->tv_nsec = ms % 1000 * 1000000;
     return 0;
 }
 
@@ -38,10 +52,23 @@ static uint64_t rotate_left(uint64_t x, int k)
     return (x << k) | (x >> (64 - k));
 }
 
-static void random_seed_from_host(void)
+/* Random bytes of the computer, in the fork of an oracle. */
+static void entropy_take(void *target, uint32_t length)
+{
+    if (host_call(OP_ENTROPY, &length, sizeof(length)) != (int)length)
+        __builtin_trap();
+    host_take(target);
+}
+
+static void random_seed(void)
 {
     char digits[16];
     uint64_t seed = 0;
+    random_seeded = true;
+    if (in_oracle) {
+        entropy_take(random_state, sizeof(random_state));
+        return;
+    }
     if (host_call(OP_SEED, "", 0) != sizeof(digits))
         __builtin_trap();
     host_take(digits);
@@ -49,13 +76,12 @@ static void random_seed_from_host(void)
         seed = seed << 4 | (uint64_t)(digits[i] <= '9' ? digits[i] - '0' : digits[i] - 'a' + 10);
     for (int i = 0; i < 4; i++)
         random_state[i] = splitmix64(&seed);
-    random_seeded = true;
 }
 
 static uint64_t random_next(void)
 {
     if (!random_seeded)
-        random_seed_from_host();
+        random_seed();
     uint64_t *s = random_state;
     uint64_t result = rotate_left(s[1] * 5, 7) * 9, t = s[1] << 17;
     s[2] ^= s[0];
@@ -69,14 +95,19 @@ static uint64_t random_next(void)
 
 static JSValue math_random(JSContext *c, JSValueConst this_value, int argc, JSValueConst *argv)
 {
-    (void)c, (void)this_value, (void)argc, (void)argv;
+    (void)this_value, (void)argc, (void)argv;
     return JS_NewFloat64(c, (double)(random_next() >> 11) * 0x1p-53);
 }
 
-/* Bytes for `crypto`: each number's eight, the lowest first, the last one's as far as they are
-   wanted. */
+/* Bytes for `crypto`: each number's eight, the lowest first, the last one's as far as
+   they are wanted. */
 static void random_fill(uint8_t *bytes, size_t length)
 {
+    if (in_oracle) {
+        if (length)
+            entropy_take(bytes, length);
+        return;
+    }
     for (size_t at = 0; at < length; at += 8) {
         uint64_t number = random_next();
         memcpy(bytes + at, &number, length - at < 8 ? length - at : 8);

@@ -12,7 +12,9 @@
 #define GUEST_IMPORT(name) __attribute__((import_module("host"), import_name(#name)))
 
 /* What the host may answer: see src/nodevms/sandbox/host.py. */
-enum { OP_FILES = 1, OP_SEED = 2, OP_CONSOLE = 3, OP_CRYPTO = 5 };
+enum { OP_FILES = 1, OP_SEED = 2, OP_CONSOLE = 3, OP_ORACLE = 4, OP_CRYPTO = 5 };
+/* Only in the fork that an oracle runs in. */
+enum { OP_FETCH = 6, OP_ENTROPY = 7, OP_CLOCK = 8 };
 
 /* Answers operation `op` and returns the length of the answer, which then waits for take(). */
 GUEST_IMPORT(call) extern int host_call(int op, const void *request, int length);
@@ -34,4 +36,5 @@ static JSContext *ctx;
 #include "imports.c"
 #include "settle.c"
 #include "entry.c"
+#include "oracle.c"
 #include "bake.c"

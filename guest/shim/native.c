@@ -87,12 +87,21 @@ NATIVE(native_files)
     return host_request(OP_FILES, argv[0], argc > 1 ? argv[1] : JS_UNDEFINED);
 }
 
+/* fetch(json, bytes?) -> [answer, ArrayBuffer?]; only in an oracle */
+NATIVE(native_fetch)
+{
+    (void)c;
+    return host_request(OP_FETCH, argv[0], argc > 1 ? argv[1] : JS_UNDEFINED);
+}
+
 /* log(json): to the host's console, up to the entry's limit. */
 NATIVE(native_log)
 {
     static const char last[] =
         "[\"warn\",\"the console limit of this call is reached: the rest is dropped\"]";
     size_t length;
+    if (in_oracle)
+        return JS_ThrowTypeError(c, "The console cannot be used in System.oracle: only the value leaves it");
     if (console_bytes_used > console_bytes_max)
         return JS_UNDEFINED;
     char *text = text_to_utf8(argv[0], &length);
@@ -230,8 +239,14 @@ NATIVE(native_random)
     return JS_UNDEFINED;
 }
 
+/* oracle.c */
+NATIVE(native_source);
+NATIVE(native_oracle);
+NATIVE(native_in_oracle);
+
 static const JSCFunctionListEntry native_functions[] = {
     JS_CFUNC_DEF("files", 2, native_files),
+    JS_CFUNC_DEF("fetch", 2, native_fetch),
     JS_CFUNC_DEF("log", 1, native_log),
     JS_CFUNC_DEF("kind", 1, native_kind),
     JS_CFUNC_DEF("isBytes", 1, native_is_bytes),
@@ -246,6 +261,9 @@ static const JSCFunctionListEntry native_functions[] = {
     JS_CFUNC_DEF("caller", 0, native_caller),
     JS_CFUNC_DEF("timersMax", 0, native_timers_max),
     JS_CFUNC_DEF("random", 1, native_random),
+    JS_CFUNC_DEF("source", 1, native_source),
+    JS_CFUNC_DEF("oracle", 2, native_oracle),
+    JS_CFUNC_DEF("inOracle", 0, native_in_oracle),
 };
 
 static void delete_named(JSValueConst object, const char *property)

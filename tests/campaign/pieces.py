@@ -76,6 +76,8 @@ STATEMENTS = [
     *["x = @e"] * 12,
     *[f"x = {text}" for text in FILES],
     *["x = Math.random()"] * 3,
+    *["x = await System.oracle(() => [Date.now(), Math.random(), crypto.randomUUID(), @e])"] * 2,
+    *("await System.oracle(async () => { @b; return x }).catch(e => { x = e?.name })", "x = [...crypto.getRandomValues(new Uint8Array(@n % 40))]"),
     *("a = @e", "b = @e", "c = @e", "keep.push(@e)", "d.@k = @e", "console.log(@e)", "table.set(@e, x)", "seen.add(@e)"),
     *("closures[@n % 5] = v => { a += 1; keep.push(v); return [a, v, @e] }", "closures[@n % 5] = async v => (await null, @e)", "{ const held = @e; closures[@n % 5] = () => held }"),
     *("generators[@n % 3] = (function* () { let got = @e; for (;;) got = yield [got, a++] })()", "generators[@n % 3] = (async function* () { try { yield @e; yield* [@e] } finally { a = @e } })()"),

@@ -53,7 +53,14 @@ BAD_SCRIPTS: dict[str, tuple[bytes, str]] = {
     ),
     "process": (b"process.env", "bundle it with --define:process.env={}."),
     "__dirname": (b"__dirname", "nothing of Node that depends on the machine."),
-    "fetch": (b"fetch('http://example.org')", "A backend script reaches no network"),
+    "fetch": (
+        b"exports.init = () => fetch('http://example.org')",
+        "fetch can be used in System.oracle alone",
+    ),
+    "websocket": (
+        b"new WebSocket('ws://example.org')",
+        "reaches the network by fetch in System.oracle",
+    ),
     "a module that imports a package": (
         b"import fs from 'fs'\nexport function x () {}",
         "bad.js: Error: Cannot find module 'fs': a backend script has its own files",

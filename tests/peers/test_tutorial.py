@@ -90,6 +90,22 @@ def test_a_seeded_random_number_verifies(place: Path) -> None:
         assert in_process("verify", server.address).exit_code == 0
 
 
+def test_what_an_oracle_gave_verifies_and_is_said_to_be_taken_on_trust(place: Path) -> None:
+    with serving(example("oracle.js")) as server:
+        first, second = call_with_npm_client(server.address, ("rand", []), ("rand", []))
+        assert first != second
+        done = in_process("call", server.address, "now")
+        assert json.loads(done.stdout).endswith("Z")
+        done = in_process("verify", server.address)
+        assert done.exit_code == 0
+        assert (
+            "Taken on trust: 3 entries asked 3 oracles; what these gave cannot be checked."
+            in done.stdout
+        )
+        found = json.loads(in_process("verify", server.address, "--json").stdout)
+        assert found["trusted"] == {"entries": 3, "oracles": 3, "hosts": {}, "moreHosts": False}
+
+
 def test_init_runs_once_and_is_no_method(place: Path) -> None:
     for _ in range(2):
         with serving(example("keyserver.js"), "--debug") as server:

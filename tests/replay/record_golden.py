@@ -87,6 +87,44 @@ UPGRADED = EPOCHS.replace("+ 1", "+ 10") + (
 )
 
 
+ORACLES = """
+const fs = System.files
+let loaded
+System.oracle(() => 'while loading').then(value => { loaded = value })
+exports.init = async () => fs.writeFile('/begun', loaded + await System.oracle(() => Date.now()))
+exports.rand = async () => System.oracle(() => Math.random())
+exports.two = async () => [await System.oracle(() => new Date()), await System.oracle(() => crypto.randomUUID())]
+exports.values = async () => {
+  const given = []
+  for (const f of [
+    () => undefined, () => null, () => ({ lone: '\\ud800', deep: [[[1e300]]] }), () => 'x'.repeat(2000),
+    async () => fs.readdir('/'), () => fs.writeFile('/x', 1), () => console.log(1), () => System.oracle(() => 1),
+    () => { throw { code: 7 } }, () => { throw undefined }, () => { throw new TypeError('t') },
+    () => { for (;;); }, () => new Promise(() => {}), () => 'y'.repeat(8192), () => 1
+  ]) given.push(await System.oracle(f).catch(error => [error?.name, error?.message, error?.code]))
+  return given
+}
+exports.kept = async () => fs.writeFile('/kept', await System.oracle(() => Math.random()))
+exports.lost = async () => { await fs.writeFile('/lost', await System.oracle(() => 1)); for (;;); }
+exports.more = async () => { for (let i = 0; i < 20; i++) await System.oracle(() => 1) }
+exports.seeded = () => [Math.random(), crypto.randomUUID(), [...crypto.getRandomValues(new Uint8Array(11))]]
+"""
+ORACLE_CALLS = [(name,) for name in ("rand", "two", "values", "kept", "lost", "more", "seeded")]
+
+
+def oracles(engine: Engine, directory: Path) -> None:
+    """Oracles of every kind, while loading, in init and in calls, undone ones too; a restart."""
+    limits = Limits(gas=1_500_000_000, oracle_bytes=4096, oracles=15)
+    honest = Honest(engine, directory).run(ORACLES, ORACLE_CALLS, limits=limits)
+    honest.run(ORACLES, [("rand",)], limits=limits)
+
+
+def two_oracles(engine: Engine, directory: Path) -> None:
+    """A call, entry 1, that asks two oracles."""
+    code = "exports.two = async () => [await System.oracle(() => 1), await System.oracle(() => 2)]"
+    Honest(engine, directory).run(code, [("two",)])
+
+
 def everything(engine: Engine, directory: Path) -> None:
     """Errors, traps, timers, randomness, console, arguments and results of every kind."""
     calls = [("large", 500) if call[0] == "large" else call for call in CALLS]
@@ -149,6 +187,17 @@ def other_contents(directory: Path) -> None:
     host.cheat_contents(directory, lambda b: [x.replace(b"second", b"SECOND") for x in b])
 
 
+def of_oracles(seq: int, change: Callable[[list[Any]], object]) -> Callable[[Path], object]:
+    """Return what signs a log with the oracles of one entry changed."""
+
+    def apply(blocks: Blocks) -> Blocks:
+        entry = json.loads(blocks[seq])
+        change(entry["result"]["oracles"])
+        return [*blocks[:seq], host.spelled(entry), *blocks[seq + 1 :]]
+
+    return signed(apply)
+
+
 def spoilt(directory: Path) -> None:
     """Change one bit of the log."""
     host.flip(directory / "call-log.data", (directory / "call-log.data").stat().st_size // 2)
@@ -168,6 +217,11 @@ RECORDINGS: dict[str, Callable[[Engine, Path], object]] = {
     "lie-script": lie(backends.counter, edited(0, b"i++", b"i--; while (0) 1")),
     "lie-caller": lie(backends.secure, edited(2, b'"bob"', b'"eve"')),
     "behind-last-removed": lie(backends.counter, signed(lambda b: b[:-1])),
+    "honest-oracles": oracles,
+    "lie-oracle-source": lie(two_oracles, of_oracles(1, lambda o: o[0].update(source="0" * 64))),
+    "lie-oracle-missing": lie(two_oracles, of_oracles(1, lambda o: o.pop())),
+    "lie-oracle-surplus": lie(two_oracles, of_oracles(1, lambda o: o.append(o[0]))),
+    "lie-oracle-reordered": lie(two_oracles, of_oracles(1, lambda o: o.reverse())),
     "lie-bit": lie(backends.counter, spoilt),
 }
 

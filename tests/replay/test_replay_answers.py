@@ -38,11 +38,12 @@ exports.who = System.readonly(() => System.caller.id)
 exports.fail = System.readonly(message => { throw Object.assign(new TypeError(message), { code: 7 }) })
 exports.value = System.readonly(value => { throw value })
 exports.write = System.readonly(() => System.files.writeFile('/n', ''))
+exports.oracle = System.readonly(() => System.oracle(() => 1).catch(e => [e.name, e.message]))
 exports.spin = System.readonly(() => { for (;;); })
 exports.nothing = System.readonly(() => {})
 exports.tamper = System.readonly(() => { n = 99; Object.prototype.x = 1; return [n] })
 """
-QUICK = Limits(gas=30_000_000)
+QUICK = Limits(gas=80_000_000)
 PRECISE = '[1.0,12345678901234567890,"\\ud800",-0,{"a":1,"a":2}]'
 
 
@@ -95,6 +96,8 @@ async def _questions(asker: Asker) -> None:
         await asker.ask("value", f"[{value}]")
     await asker.ask("value")
     await asker.ask("write")
+    refused = (await asker.ask("oracle")).result
+    assert refused == b'["ReadOnlyError","a read-only call cannot ask oracles"]'
     await asker.ask("spin")
     await asker.ask("nothing")
     with pytest.raises(RemoteError):

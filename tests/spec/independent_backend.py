@@ -6,6 +6,7 @@ result, error, gas, seed and changes of an entry are those that the script gives
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -18,6 +19,8 @@ from independent_feed import Feed, IsFalse, NotChecked, check_feed
 from independent_state import Value, apply_changes, state_root
 
 SEED = re.compile(r"[0-9a-f]{16}")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+HOST = re.compile(r"[a-z0-9_.:\[\]-]{1,260}")
 ENGINE = re.compile(r"sha256:[0-9a-f]{64}")
 KEY_SHAPED = re.compile(r"[0-9a-fA-F]{64}")
 
@@ -82,6 +85,7 @@ class Backend:
                 raise IsFalse("res")
         if result["gas"] > self.limits["gas"]:
             raise IsFalse("gas")
+        self.check_oracles(result)
         changes = result.get("changes", [])
         if ("changes" in result) != ("filesRoot" in result) or result.get("changes") == []:
             raise IsFalse("changes and filesRoot")
@@ -96,6 +100,26 @@ class Backend:
                 self.check_content(change)
             self.unpublished[change["path"]] = change | {"time": self.time}
 
+    def check_oracles(self, result: dict[str, Any]) -> None:
+        oracles = result.get("oracles", [])
+        if result.get("oracles") == [] or len(oracles) > self.limits["oracles"]:
+            raise IsFalse("oracles")
+        left = self.limits["oracleBytes"]
+        for oracle in oracles:
+            hosts = oracle.get("hosts", [])
+            if not SHA256.fullmatch(oracle["source"]) or ("res" in oracle and "err" in oracle):
+                raise IsFalse("an oracle")
+            if oracle.get("hosts") == [] or hosts != sorted(set(hosts)) or len(hosts) > 8:
+                raise IsFalse("an oracle's hosts")
+            if not all(HOST.fullmatch(host) for host in hosts):
+                raise IsFalse("an oracle's host")
+            text = oracle.get("res", oracle.get("err", ""))
+            left -= max(0, len(text.encode()) - 256)
+            if left < 0 or depth(text) > DEPTH_MAX:
+                raise IsFalse("an oracle's value")
+            if "err" in oracle and not is_error(oracle["err"]):
+                raise IsFalse("an oracle's error")
+
     def check_content(self, change: dict[str, Any]) -> None:
         end = change["block"] + -(-change["size"] // 65536)
         data = b"".join(self.content.blocks[change["block"] : end])
@@ -108,6 +132,23 @@ class Backend:
             raise IsFalse(f"the publication of {marker} entries")
         self.unpublished = {}
         self.publications += 1
+
+
+def is_error(text: str) -> bool:
+    error = json.loads(text, object_pairs_hook=Members, parse_int=float)
+    if not isinstance(error, Members):
+        return False
+    names, values = [m[0] for m in error], [m[1] for m in error]
+    if names in ([], ["value"]):
+        return True
+    told = names[:2] == ["name", "message"] and all(isinstance(v, str) for v in values[:2])
+    return told and (
+        len(names) == 2 or (names[2:] == ["code"] and isinstance(values[2], (str, float)))
+    )
+
+
+class Members(list):  # type: ignore[type-arg]
+    """The members of an object, in order."""
 
 
 def publications(metadata: Feed) -> dict[int, list[bytes]]:

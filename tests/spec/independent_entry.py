@@ -21,6 +21,7 @@ QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 LIMITS = (
     *("gas", "memoryBytes", "stackBytes", "argsBytes", "resultBytes", "consoleBytes"),
     *("timers", "writtenBytes", "writtenPaths", "archiveBytes", "archivePaths"),
+    *("oracles", "oracleBytes", "oracleSeconds"),
 )
 
 
@@ -127,8 +128,11 @@ def read_version_1(reader: Reader) -> dict[str, Any]:
     reader.take("}\n")
     if reader.at != len(reader.text):
         raise IsFalse("more than an entry")
-    if "args" in entry and re.search(r"[ \t\r\n]", QUOTED.sub("", entry["args"])):
-        raise IsFalse("white space in args")
+    texts = [entry.get("args", "")]
+    for oracle in entry["result"].get("oracles", []):
+        texts += [oracle.get("res", ""), oracle.get("err", "")]
+    if any(re.search(r"[ \t\r\n]", QUOTED.sub("", text)) for text in texts):
+        raise IsFalse("white space in args or oracles")
     return entry
 
 
@@ -172,6 +176,11 @@ def read_result(reader: Reader) -> dict[str, Any]:
             reader.take(",")
     reader.take('"gas":')
     result["gas"] = reader.number()
+    if reader.maybe(',"oracles":['):
+        result["oracles"] = [read_oracle(reader)] if not reader.maybe("]") else []
+        while result["oracles"] and not reader.maybe("]"):
+            reader.take(",")
+            result["oracles"].append(read_oracle(reader))
     if reader.maybe(',"changes":['):
         result["changes"] = [read_change(reader)] if not reader.maybe("]") else []
         while result["changes"] and not reader.maybe("]"):
@@ -183,6 +192,21 @@ def read_result(reader: Reader) -> dict[str, Any]:
         result["filesRoot"] = reader.string()
     reader.take("}")
     return result
+
+
+def read_oracle(reader: Reader) -> dict[str, Any]:
+    reader.take('{"source":')
+    oracle: dict[str, Any] = {"source": reader.string()}
+    for name in ("res", "err"):
+        if reader.maybe(f',"{name}":'):
+            oracle[name] = reader.raw()
+    if reader.maybe(',"hosts":['):
+        oracle["hosts"] = [reader.string()] if not reader.maybe("]") else []
+        while oracle["hosts"] and not reader.maybe("]"):
+            reader.take(",")
+            oracle["hosts"].append(reader.string())
+    reader.take("}")
+    return oracle
 
 
 def read_change(reader: Reader) -> dict[str, Any]:

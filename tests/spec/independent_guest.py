@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import json
 import struct
+from hashlib import sha256
 from pathlib import Path
 
 import nacl.bindings
@@ -40,6 +41,8 @@ class Guest:
         self.exports = wasmtime.Instance(self.store, compiled, linked).exports(self.store)
         self.limits = limits
         self.seed = b""
+        self.oracles: list[dict[str, str]] = []
+        self.asked: list[str] = []
         self.asked_for_seed = False
         self.answer = b""
         self.gas.set_value(self.store, 2**60)
@@ -77,12 +80,30 @@ class Guest:
         elif operation == 3:
             self.charge(50_000 + 10 * len(request))
             self.answer = b""
+        elif operation == 4:
+            size = self.memory.data_len(self.store)
+            self.charge(5_000_000 + 10 * len(request) + 16 * size)
+            self.answer = self.oracle(request)
         elif operation == 5:
             self.charge(50_000 + 25 * len(request))
             self.answer = self.crypto(request)
         else:
             raise NotImplementedError("files")
         return len(self.answer)
+
+    def oracle(self, source: bytes) -> bytes:
+        if len(self.asked) >= self.limits["oracles"]:
+            message = f"A call may ask {self.limits['oracles']:,} oracles"
+            return b'{"err":{"name":"LimitError","message":"%b","code":"ERR_ORACLES"}}' % (
+                message.encode()
+            )
+        given = self.oracles[len(self.asked)]
+        self.asked.append(sha256(source).hexdigest())
+        for name in ("res", "err"):
+            if name in given:
+                self.charge(10 * len(given[name].encode()))
+                return b'{"%b":%b}' % (name.encode(), given[name].encode())
+        return b"{}"
 
     def crypto(self, request: bytes) -> bytes:
         text, _, data = request.partition(b"\0")
@@ -109,7 +130,11 @@ class Guest:
             raise wasmtime.Trap("gas")
 
     def enter(self, function: str, request: bytes, seed: str | None) -> tuple[int, bytes, int]:
-        """Run an entry that does not trap: how it ended, its text, its gas."""
+        """Run an entry that does not trap: how it ended, its text, its gas.
+
+        What `oracles` has answers what it asks.
+        """
+        self.asked = []
         self.seed, self.asked_for_seed = (seed or "").encode(), False
         place, room = self.pairs()[3]
         if len(request) > room:
@@ -150,6 +175,16 @@ def rotate(number: int, by: int) -> int:
 
 def random_numbers(seed: str, count: int) -> list[float]:
     """Return the first numbers of `Math.random` under a seed."""
+    return [(r >> 11) * 2.0**-53 for r in random_integers(seed, count)]
+
+
+def random_bytes(seed: str, count: int) -> list[int]:
+    """Return the first bytes of `crypto.getRandomValues` under a seed."""
+    whole = b"".join(r.to_bytes(8, "little") for r in random_integers(seed, -(-count // 8)))
+    return list(whole[:count])
+
+
+def random_integers(seed: str, count: int) -> list[int]:
     state = []
     s = int(seed, 16)
     for _ in range(4):
@@ -168,5 +203,5 @@ def random_numbers(seed: str, count: int) -> list[float]:
         s0 ^= s3
         s2 ^= t
         s3 = rotate(s3, 45)
-        numbers.append((r >> 11) * 2.0**-53)
+        numbers.append(r)
     return numbers

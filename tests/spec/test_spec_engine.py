@@ -10,7 +10,7 @@ from pathlib import Path
 from cheating_host import Honest
 from independent_backend import verify
 from independent_entry import read_entry
-from independent_guest import Guest, random_numbers
+from independent_guest import Guest, random_bytes, random_numbers
 
 from nodevms.audit import Verifier
 from nodevms.sandbox import Engine
@@ -29,11 +29,19 @@ exports.later = async () => { await new Promise(resolve => setTimeout(resolve, 1
 exports.print = text => console.error(text)
 exports.odd = () => [NaN, -0, 1e21, 0.1 + 0.2, '\\ud800']
 exports.nothing = () => {}
+exports.bytes = () => [...crypto.getRandomValues(new Uint8Array(21))]
+exports.ask = async n => {
+  const given = []
+  for (let i = 0; i < n; i++) given.push(await System.oracle(() => [Date.now(), Math.random()]))
+  return given
+}
+exports.askAndFail = () => System.oracle(function ö () { throw new RangeError('é') })
+exports.askNothing = () => System.oracle(() => {})
 exports.hash = (name, text) => require('crypto').createHash(name).update(text).digest('hex')
 exports.hmac = (name, key, text) => require('crypto').createHmac(name, key).update(text).digest('hex')
 exports.verify = (x, signature) => require('node:crypto').verify(
   null, Buffer.alloc(0), { format: 'jwk', key: { kty: 'OKP', crv: 'Ed25519', x } }, Buffer.from(signature, 'base64'))
-exports.bytes = async () => (await import('crypto')).randomBytes(5).toString('hex')
+exports.randomBytes = async () => (await import('crypto')).randomBytes(5).toString('hex')
 """
 
 ES_MODULE = """
@@ -62,13 +70,18 @@ CALLS = [
     ("print", "x" * 100_000),
     ("odd",),
     ("nothing",),
+    ("bytes",),
+    ("ask", 3),
+    ("ask", 17),
+    ("askAndFail",),
+    ("askNothing",),
     ("count",),
     ("hash", "sha256", "é"),
     ("hash", "md5", ""),
     ("hmac", "sha512", "key", "text"),
     ("verify", KEY, SIGNATURE),
     ("verify", KEY, "a" + SIGNATURE[1:]),
-    ("bytes",),
+    ("randomBytes",),
 ]
 
 
@@ -92,13 +105,15 @@ def test_results_and_gas(engine: Engine, tmp_path: Path) -> None:
 
 def replay(directory: Path, heap_hash: str, problems: list[str]) -> None:
     entries = [read_entry(block) for block in verify(directory).log.blocks]
-    assert len(entries) == 27
+    assert len(entries) == 32
     guest, code = None, ""
     module = Path(str(resources.files("nodevms.sandbox").joinpath("guest.wasm")))
     for seq, entry in enumerate(entries):
         result = entry["result"]
+        oracles = result.get("oracles", [])
         if entry["type"] == "call":
             assert guest is not None
+            guest.oracles = oracles
             how, text, gas = guest.call(
                 entry["userId"],
                 entry["methodName"],
@@ -109,6 +124,7 @@ def replay(directory: Path, heap_hash: str, problems: list[str]) -> None:
         else:
             code = entry.get("code", code)
             guest = Guest(module, entry["limits"])
+            guest.oracles = oracles
             hook = {"init": 1, "restart": 0, "upgrade": 2}[entry["type"]]
             how, text, gas = guest.start(code, entry["time"], hook, entry.get("seed"))
         expected = (result.get("res"), result.get("err"), result["gas"], "seed" in entry)
@@ -118,10 +134,14 @@ def replay(directory: Path, heap_hash: str, problems: list[str]) -> None:
             gas,
             guest.asked_for_seed,
         )
+        if guest.asked != [oracle["source"] for oracle in oracles]:
+            problems.append(f"entry {seq} asked other oracles")
         if expected != found:
             problems.append(f"entry {seq}: {expected} is not {found}")
         if entry.get("methodName") == "roll":
             assert json.loads(text) == random_numbers(entry["seed"], 3)
+        if entry.get("methodName") == "bytes":
+            assert json.loads(text) == random_bytes(entry["seed"], 21)
     assert guest is not None
     if guest.heap_hash() != heap_hash:
         problems.append("the memory at the end is another")

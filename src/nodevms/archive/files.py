@@ -66,12 +66,21 @@ class FileApi:
         overlay: The call's view of the files.
         info: For `getInfo`.
         readonly: Answer every request for a change with a ReadOnlyError.
+        reader: Who cannot change files then, for its message.
     """
 
-    def __init__(self, overlay: Overlay, info: ArchiveInfo, *, readonly: bool = False) -> None:
+    def __init__(
+        self,
+        overlay: Overlay,
+        info: ArchiveInfo,
+        *,
+        readonly: bool = False,
+        reader: str = "a read-only call",
+    ) -> None:
         self._overlay = overlay
         self._info = info
         self._readonly = readonly
+        self._reader = reader
 
     def handle(self, request: bytes, charge: Charge) -> bytes:
         """Do one operation and return its answer.
@@ -96,7 +105,7 @@ class FileApi:
             if operation is None or (parsed.data is None) == (parsed.name == "writeFile"):
                 raise MalformedRequestError("the file request is malformed")
             if self._readonly and parsed.name in _CHANGING:
-                raise ReadOnlyError(f"a read-only call cannot change files ({parsed.name})")
+                raise ReadOnlyError(f"{self._reader} cannot change files ({parsed.name})")
             return operation(self, FileRules(self._overlay, charge), parsed)
         except (ArchiveFullError, ListingTooLargeError) as error:
             return answer_error(error.name, str(error), error.code)

@@ -41,6 +41,7 @@ def compare(seq: int, what: str, entry: Entry, executed: Executed) -> tuple[Chan
         wanted, given = _shown(getattr(expected, name)), _shown(getattr(found, name))
         if wanted != given:
             raise diverged(seq, what, _FIELD_NAMES[name], wanted, given)
+    _compare_oracles(seq, what, expected, found)
     changes = _compare_changes(seq, what, expected, found, executed.changes)
     for name in ("filesVersion", "filesRoot"):
         wanted, given = _shown(getattr(expected, name)), _shown(getattr(found, name))
@@ -56,6 +57,15 @@ def _shown(value: object) -> bytes | None:
     if value is UNSET:
         return None
     return bytes(value) if isinstance(value, Raw) else str(value).encode()
+
+
+def _compare_oracles(seq: int, what: str, expected: Result, found: Result) -> None:
+    """The replay took its oracles from the entry; what is left to see is that it took all."""
+    if found.oracles != expected.oracles:
+        taken = len(expected.oracles) if isinstance(expected.oracles, tuple) else 0
+        given = found.oracles if isinstance(found.oracles, tuple) else ()
+        surplus = [_json(oracle) for oracle in given[taken:]]
+        raise diverged(seq, what, "oracles", f"the {taken} that the call asks", surplus or "none")
 
 
 def _compare_changes(

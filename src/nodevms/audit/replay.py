@@ -26,6 +26,8 @@ from nodevms.audit.divergence import (
     diverged,
     shorten,
 )
+from nodevms.audit.recorded_oracles import RecordedOracles
+from nodevms.audit.trust import Trusted
 from nodevms.errors import (
     CouldNotCheckError,
     LocalProtocolError,
@@ -36,7 +38,7 @@ from nodevms.feed import dat_url
 from nodevms.sandbox import Engine, EngineFaultError, Replica
 from nodevms.vm import entries as log
 from nodevms.vm.entries import Call, Entry, Init, Start, Upgrade
-from nodevms.vm.execution import Executed, Execution, StartHook
+from nodevms.vm.execution import Executed, Execution, Outside, StartHook
 from nodevms.vm.limits import CEILINGS, Limits, beyond
 from nodevms.vm.read_only import ReadOnlyFiles, ReadPoint
 from nodevms.vm.script import code_hash
@@ -87,6 +89,7 @@ class Summary:
 
     entries: int = 0
     gas: int = 0
+    trusted: Trusted = field(default_factory=Trusted)
     epochs: list[Epoch] = field(default_factory=list)
 
 
@@ -173,6 +176,7 @@ class Replay:
         changes = compare(seq, what, entry, executed)
         self.summary.entries += 1
         self.summary.gas += executed.result.gas
+        self.summary.trusted.add(log.oracles_of(entry))
         return entry, changes
 
     def standing(self) -> Standing:
@@ -228,8 +232,10 @@ class Replay:
             contents=self._contents,
             info=self._info(),
         )
-        seeds = _seeds(seq, what, entry.seed)
-        executed = self._execution.start(self._code, hook, seq=seq, time_ms=entry.time, seeds=seeds)
+        outside = _outside(seq, what, entry, entry.seed)
+        executed = self._execution.start(
+            self._code, hook, seq=seq, time_ms=entry.time, outside=outside
+        )
         if executed.outcome.error is not None:
             raise diverged(seq, what, "result", "a start that fails is not recorded", "a start")
         if not self._execution.exports:
@@ -289,8 +295,14 @@ class Replay:
             caller=call.userId,
             seq=seq,
             time_ms=call.time,
-            seeds=_seeds(seq, what, call.seed),
+            outside=_outside(seq, what, entry, call.seed),
         )
+
+
+def _outside(seq: int, what: str, entry: Entry, seed: str | msgspec.UnsetType) -> Outside:
+    return Outside(
+        _seeds(seq, what, seed), lambda: RecordedOracles(seq, what, log.oracles_of(entry))
+    )
 
 
 def _seeds(seq: int, what: str, seed: str | msgspec.UnsetType) -> Callable[[], str]:

@@ -20,6 +20,7 @@ from nodevms.audit.deadline import SECONDS_MAX, Deadline
 from nodevms.audit.published import PublishedDrive
 from nodevms.audit.replay import Epoch, Replay
 from nodevms.audit.seen import Memory, SeenHead, behind, check_against_memory
+from nodevms.audit.trust import Trusted
 from nodevms.errors import CouldNotCheckError
 from nodevms.feed import Head
 from nodevms.sandbox import Engine
@@ -72,6 +73,7 @@ class Report:
         entries: Number of entries.
         calls: Number of calls among them.
         gas: Gas of all entries.
+        trusted: What was taken on trust: the answers of oracles.
         epochs: The starts, in order.
         debug: Whether callers could name themselves.
         files_version: The version of the files after the last entry.
@@ -91,6 +93,7 @@ class Report:
     entries: int
     calls: int
     gas: int
+    trusted: Trusted
     epochs: tuple[Epoch, ...]
     debug: bool
     files_version: int
@@ -220,6 +223,7 @@ class Verifier:
                 entries=length,
                 calls=calls,
                 gas=replay.summary.gas,
+                trusted=replay.summary.trusted,
                 epochs=tuple(replay.summary.epochs),
                 debug=replay.debug,
                 files_version=state.version,

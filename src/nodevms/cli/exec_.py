@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 from click.core import ParameterSource
@@ -23,6 +23,9 @@ from nodevms.cli.serving import Serving, serve
 from nodevms.vm.limits import parse_limits
 from nodevms.vm.running import QUEUE_MAX
 from nodevms.vm.script import read_script
+
+if TYPE_CHECKING:
+    from nodevms.vm.allowed_hosts import AllowedHosts
 
 _STANDARD_ERROR: Final = 2
 
@@ -76,6 +79,14 @@ _STANDARD_ERROR: Final = 2
     help="Change what a call may use, such as gas=5000000000; may be repeated.",
 )
 @click.option(
+    "--allow-net",
+    "allow_net",
+    multiple=True,
+    metavar="HOST[:PORT]",
+    help="Let oracles send requests to this host, such as api.example.org, *.example.org or "
+    "localhost:8080; may be repeated.",
+)
+@click.option(
     "--queue",
     "queue_max",
     default=QUEUE_MAX,
@@ -121,6 +132,7 @@ def command(
     upgrade: bool,
     origins: tuple[str, ...],
     limits: tuple[str, ...],
+    allow_net: tuple[str, ...],
     queue_max: int,
     swarm: bool,
     swarm_port: int,
@@ -162,6 +174,7 @@ def command(
         upgrade=upgrade,
         origins=origins,
         limits=parse_limits(limits),
+        allow_net=_allowed(allow_net),
         queue_max=queue_max,
         sharing=NetworkWish((), True, dht, bootstrap) if _shares(swarm, dev, dht) else None,
         swarm_port=swarm_port,
@@ -228,6 +241,15 @@ def _develop(settings: Serving, script: Path, *, keep: bool, colour: bool) -> No
     with TemporaryPlace(Path(tempfile.gettempdir())) as place:
         wish = Wish(script, keep, colour)
         asyncio.run(Development(settings, wish, place).run(announce))
+
+
+def _allowed(listed: tuple[str, ...]) -> AllowedHosts | None:
+    """Return the hosts that oracles may ask; None for none."""
+    if not listed:
+        return None
+    from nodevms.vm.allowed_hosts import AllowedHosts
+
+    return AllowedHosts(listed)
 
 
 def _announce(address: str, directory: Path, files_url: str, log_url: str) -> None:

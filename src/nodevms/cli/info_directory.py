@@ -16,7 +16,7 @@ from nodevms.cli.info_facts import describe
 from nodevms.errors import CouldNotCheckError, NodeVMSError, ProvedFalseError, UsageError
 from nodevms.feed import Feed, dat_url
 from nodevms.feed.files import RandomAccessFile
-from nodevms.sandbox import Engine, Export, Meter, Operation, Sandbox
+from nodevms.sandbox import NO_ORACLES, Engine, Export, Meter, Operation, Sandbox
 from nodevms.sandbox import Limits as SandboxLimits
 from nodevms.vm.directory import LOG_PREFIX, Layout
 from nodevms.vm.engine_thread import on_engine_thread
@@ -122,6 +122,8 @@ class _NobodyHome:
     def call(self, operation: int, _request: bytes, _meter: Meter, /) -> bytes:
         if operation == Operation.SEED:
             return b"0" * 16
+        if operation == Operation.ORACLE:
+            return NO_ORACLES
         return _NO_FILES if operation == Operation.FILES else b""
 
 

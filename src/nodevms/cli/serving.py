@@ -15,10 +15,12 @@ from nodevms.cli.network_options import NetworkWish
 from nodevms.cli.sharing import Sharing
 from nodevms.errors import NodeVMSError
 from nodevms.vm.limits import Limits
+from nodevms.vm.live_oracles import World
 from nodevms.vm.script import Script
 
 if TYPE_CHECKING:
     from nodevms.rpc import Backend, RPCServer
+    from nodevms.vm.allowed_hosts import AllowedHosts
     from nodevms.vm.vm import VM
 
 SWITCH_INTERVAL_S: Final = 0.0002
@@ -41,6 +43,7 @@ class Serving:
     upgrade: bool
     origins: tuple[str, ...]
     limits: Limits
+    allow_net: AllowedHosts | None
     queue_max: int
     sharing: NetworkWish | None
     swarm_port: int
@@ -60,7 +63,7 @@ async def serve(settings: Serving, announce: Announce) -> None:
     from nodevms.vm.vm import VM
 
     sharing = Sharing(settings.sharing, settings.swarm_port)
-    vm = VM(settings.script)
+    vm = VM(settings.script, world=world_of(settings))
     server = server_for(settings, vm)
     joining: asyncio.Future[None] | None = None
     stopping = Stopping(lambda: server.pending, vm.refuse_waiting)
@@ -81,6 +84,15 @@ async def serve(settings: Serving, announce: Announce) -> None:
         await asyncio.get_running_loop().run_in_executor(None, sharing.leave)
     if failure is not None:
         raise failure
+
+
+def world_of(settings: Serving) -> World:
+    """Return what oracles find outside: this computer, and the servers that they may ask."""
+    if settings.allow_net is None:
+        return World()
+    from nodevms.vm.fetching import Fetcher
+
+    return World(fetch=Fetcher(settings.allow_net))
 
 
 def server_for(settings: Serving, backend: Backend) -> RPCServer:

@@ -17,11 +17,13 @@ from nodevms.errors import NodeVMSError
 from nodevms.feed import ForkError, dat_url
 
 if TYPE_CHECKING:
+    from nodevms.audit.trust import Trusted
     from nodevms.audit.verifier import Report
     from nodevms.cli.verifying import Source
 
 VERDICTS: Final = {0: "verified", 1: "proved-false", 2: "usage", 3: "could-not-check"}
 STARTS_SHOWN_MAX: Final = 20
+HOSTS_SHOWN_MAX: Final = 20
 
 _HEADINGS: Final = {1: "✖Proved false.", 2: "✖Wrong usage.", 3: "✖Could not check."}
 
@@ -44,6 +46,7 @@ def succeed(report: Report, source: Source, *, as_json: bool) -> None:
         hidden = len(report.epochs) - STARTS_SHOWN_MAX
         if hidden > 0:
             click.echo(f"  and {hidden} before these; --json lists all")
+    _show_trusted(report.trusted)
     if report.debug:
         click.echo("This backend runs in debug mode: callers are whoever they say they are.")
     if report.lag:
@@ -60,6 +63,20 @@ def succeed(report: Report, source: Source, *, as_json: bool) -> None:
         click.echo(
             f"{report.seen_before} of these entries were seen before: {dat_url(report.log_key)}"
         )
+
+
+def _show_trusted(trusted: Trusted) -> None:
+    """Say what no replay can check."""
+    if not trusted.oracles:
+        return
+    entries = f"{trusted.entries:,} entr{'y' if trusted.entries == 1 else 'ies'}"
+    oracles = f"{trusted.oracles:,} oracle{'' if trusted.oracles == 1 else 's'}"
+    click.echo(f"Taken on trust: {entries} asked {oracles}; what these gave cannot be checked.")
+    shown = list(trusted.hosts)[:HOSTS_SHOWN_MAX]
+    if shown:
+        hidden = len(trusted.hosts) - len(shown)
+        more = f" and {hidden} more; --json lists them" if hidden or trusted.more_hosts else ""
+        click.echo(f"They sent requests to {', '.join(map(visible, shown))}{more}.")
 
 
 def fail(error: NodeVMSError, *, as_json: bool) -> None:
@@ -90,6 +107,12 @@ def _verified(report: Report, source: Source) -> dict[str, object]:
         "entries": report.entries,
         "calls": report.calls,
         "gas": report.gas,
+        "trusted": {
+            "entries": report.trusted.entries,
+            "oracles": report.trusted.oracles,
+            "hosts": report.trusted.hosts,
+            "moreHosts": report.trusted.more_hosts,
+        },
         "debug": report.debug,
         "filesVersion": report.files_version,
         "filesRoot": report.files_root,

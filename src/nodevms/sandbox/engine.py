@@ -22,7 +22,8 @@ from nodevms.sandbox.machine_code import load_module
 from nodevms.sandbox.thread import ENGINE_STACK_BYTES
 
 WASM_STACK_BYTES: Final = 64 * 1024 * 1024
-TICK_SECONDS: Final = 1.0
+TICKS_PER_SECOND: Final = 4
+TICK_SECONDS: Final = 1 / TICKS_PER_SECOND
 
 __all__ = ["ENGINE_STACK_BYTES", "Engine", "default_cache_folder"]
 
@@ -55,7 +56,7 @@ class Engine:
         _start_clock(self)
 
     def tick(self) -> None:
-        """Move the clock of the wall-time guard on by one second. Any thread may call it."""
+        """Move the clock of the wall-time guard on by one tick. Any thread may call it."""
         self.wasmtime.increment_epoch()
 
 
@@ -72,7 +73,7 @@ def _config() -> wasmtime.Config:
 
 
 def _start_clock(engine: Engine) -> None:
-    """Tick each second for as long as the engine lives."""
+    """Tick four times a second for as long as the engine lives."""
     gone = threading.Event()
     reference = weakref.ref(engine, lambda _: gone.set())
 

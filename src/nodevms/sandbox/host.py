@@ -5,18 +5,33 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final, Protocol
 
+from nodevms.sandbox.image import Image
+
 SEED_GAS: Final = 10_000
 CONSOLE_GAS: Final = 50_000
 CONSOLE_BYTE_GAS: Final = 10
+ORACLE_GAS: Final = 1_000_000
+ORACLE_BYTE_GAS: Final = 10
+"""A byte of the function's source text, which is hashed."""
+ORACLE_MEMORY_GAS: Final = 2
+"""A byte of the guest's memory, which is copied."""
+
+
+NO_ORACLES: Final = b'{"err":{"name":"Error","message":"There are no oracles here"}}'
+"""Answers an oracle where there is no backend."""
 
 
 class Operation(IntEnum):
-    """The operations of host API 1."""
+    """The operations of host API 1. The last three are asked in the fork of an oracle alone."""
 
     FILES = 1
     SEED = 2
     CONSOLE = 3
+    ORACLE = 4
     CRYPTO = 5
+    FETCH = 6
+    ENTROPY = 7
+    CLOCK = 8
 
 
 class OutOfGas(Exception):  # noqa: N818 - it stops a call and is no error of the host
@@ -34,23 +49,32 @@ class Meter(Protocol):
         """
 
 
+class Guest(Meter, Protocol):
+    """The guest that asks, as its host sees it."""
+
+    def image(self) -> Image:
+        """Copy the guest's state as it is while it waits for the answer."""
+
+
 class Host(Protocol):
     """Answers the guest's requests during one call."""
 
-    def call(self, operation: int, request: bytes, meter: Meter, /) -> bytes:
+    def call(self, operation: int, request: bytes, guest: Guest, /) -> bytes:
         """Answer one request at once.
 
         Args:
             operation: An :class:`Operation` other than ``CRYPTO``, which a sandbox answers itself.
-            request: For files and console JSON text in UTF-8, for files with data followed by a
-                zero byte and the data; empty for a seed.
-            meter: Takes gas for the work.
+            request: For files, console and fetch JSON text in UTF-8, for files and fetch with data
+                followed by a zero byte and the data; for an oracle the function's source text; for
+                entropy the number of bytes as a little-endian u32; empty for a seed and the clock.
+            guest: Takes gas for the work, and can be copied.
 
         Returns:
-            For files JSON text, then a zero byte and data if there is any; 16 hex digits for a
-            seed; nothing for the console.
+            For files and fetch JSON text, then a zero byte and data if there is any; 16 hex digits
+            for a seed; nothing for the console; for an oracle ``{"res"?}`` or ``{"err"}``; the
+            bytes of entropy; for the clock milliseconds since 1970 as a little-endian i64.
 
         Raises:
-            OutOfGas: From the meter.
+            OutOfGas: From the guest.
             Exception: The host failed; the sandbox cannot be used after that.
         """

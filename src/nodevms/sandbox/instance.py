@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,8 +18,18 @@ import wasmtime
 from nodevms.errors import NodeVMSError
 from nodevms.sandbox import capi
 from nodevms.sandbox.crypto import answer_crypto
-from nodevms.sandbox.engine import Engine
-from nodevms.sandbox.host import CONSOLE_BYTE_GAS, CONSOLE_GAS, SEED_GAS, Host, Operation, OutOfGas
+from nodevms.sandbox.engine import TICKS_PER_SECOND, Engine
+from nodevms.sandbox.host import (
+    CONSOLE_BYTE_GAS,
+    CONSOLE_GAS,
+    ORACLE_BYTE_GAS,
+    ORACLE_GAS,
+    ORACLE_MEMORY_GAS,
+    SEED_GAS,
+    Host,
+    Operation,
+    OutOfGas,
+)
 from nodevms.sandbox.image import PAGE_BYTES, ZEROS, Image, SparseImage, differences
 from nodevms.sandbox.limits import Limits
 
@@ -30,6 +41,7 @@ ANSWER_BYTES: Final = 128
 RECORDED_BYTES_MAX: Final = 8 * 1024 * 1024
 """An entry that was answered more is never run again, and its answers need not be kept."""
 WALL_SECONDS_MIN: Final = 60
+"""Far more than the oracles of a call may take, which count here as well."""
 WALL_GAS_PER_SECOND: Final = 50_000_000
 """An engine a hundred times slower than ours still ends by gas and not by the clock."""
 
@@ -79,15 +91,20 @@ class Instance:
     Attributes:
         recorded: The host's answers of the last entry, each with the gas that it took; None when
             they were too many to keep.
-        wall_seconds: How many ticks of the engine's clock an entry may last.
+        wall_ticks: How many ticks of the engine's clock an entry may last.
     """
 
     def __init__(
-        self, engine: Engine, limits: Limits, image: Image | SparseImage | None = None
+        self,
+        engine: Engine,
+        limits: Limits,
+        image: Image | SparseImage | None = None,
+        *,
+        wall_ticks: int | None = None,
     ) -> None:
         self._doors = engine.doors
         self._gas_limit = limits.gas
-        self.wall_seconds: Final = WALL_SECONDS_MIN + limits.gas // WALL_GAS_PER_SECOND
+        self.wall_ticks: Final = wall_ticks or _wall_ticks(limits)
         self._memory_max = limits.memory_bytes + MEMORY_MARGIN_BYTES
         self._store = store = wasmtime.Store(engine.wasmtime)
         store.set_limits(memory_size=self._memory_max)
@@ -97,7 +114,7 @@ class Instance:
         self._gas = capi.Global(exports, "gas", wide=True)
         self._stack_pointer = capi.Global(exports, "__stack_pointer", wide=False)
         self._reserve = capi.bind(exports, "reserve")
-        self._enter = {name: capi.bind(exports, name) for name in ("start", "call")}
+        self._enter: dict[str, Callable[[int], tuple[int, int | None]]] = {}
         self._host: Host | None = None
         self._answer = b""
         self._fault: BaseException | None = None
@@ -105,7 +122,7 @@ class Instance:
         self._recorded_bytes = 0
         if image is not None:
             self._restore(image)
-        capi.set_deadline(self._context, self.wall_seconds)
+        capi.set_deadline(self._context, self.wall_ticks)
         self._gas.set(_UNMETERED)
         self._output, _ = capi.bind(exports, "describe_output")(0)
 
@@ -113,7 +130,7 @@ class Instance:
         """Run one entry to its end.
 
         Args:
-            function: ``start`` or ``call``.
+            function: ``start``, ``call``, or ``oracle`` in a fork.
             request: As ``layout.c`` lays it out.
             host: Answers what the guest asks.
 
@@ -126,11 +143,13 @@ class Instance:
         self._host, self._fault = host, None
         self.recorded, self._recorded_bytes = [], 0
         try:
-            capi.set_deadline(self._context, self.wall_seconds)
+            capi.set_deadline(self._context, self.wall_ticks)
             if not self._place(request):
                 self._require_memory()
                 return Ended(ENDED_NO_ROOM, 0)
             self._gas.set(self._gas_limit)
+            if function not in self._enter:
+                self._enter[function] = capi.bind(self._exports, function)
             how, trap = self._enter[function](len(request))
         finally:
             self._doors.lead_to(outer)
@@ -152,7 +171,7 @@ class Instance:
         )
 
     def image(self) -> Image:
-        """Copy the guest's state. Only between two entries."""
+        """Copy the guest's state: between two entries, or while it waits for its host."""
         size = capi.memory_size(self._context, self._memory)
         stack_pointer, base, start = self._stack_pointer.get(), self._base(), 0
         # Most of the stack was never used; comparing is cheaper than keeping it.
@@ -187,6 +206,9 @@ class Instance:
                 self.charge(SEED_GAS)
             elif operation == Operation.CONSOLE:
                 self.charge(CONSOLE_GAS + CONSOLE_BYTE_GAS * len(request))
+            elif operation == Operation.ORACLE:
+                copied = ORACLE_MEMORY_GAS * capi.memory_size(self._context, self._memory)
+                self.charge(ORACLE_GAS + ORACLE_BYTE_GAS * len(request) + copied)
             if self._host is None:
                 raise EngineFaultError("the guest called the host outside an entry")
             before = self._gas.get()
@@ -238,7 +260,7 @@ class Instance:
     def _trapped(self, trap: int, gas_left: int) -> Ended:
         if trap == _INTERRUPT:
             raise HostTimeoutError(
-                f"a call ran for {self.wall_seconds} seconds and was stopped",
+                f"a call ran for {self.wall_ticks // TICKS_PER_SECOND} seconds and was stopped",
                 hint="The machine is far too slow or was suspended; the call is in no log.",
             )
         if trap == _NATIVE_STACK:  # how deep it goes is the processor's: the guest's ends first
@@ -276,3 +298,7 @@ class Instance:
         if pointer + length > size:
             raise EngineFaultError("the guest named memory that it has not got")
         return ctypes.string_at(self._base() + pointer, length)
+
+
+def _wall_ticks(limits: Limits) -> int:
+    return (WALL_SECONDS_MIN + limits.gas // WALL_GAS_PER_SECOND) * TICKS_PER_SECOND

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from nodevms.sandbox.engine import Engine
-from nodevms.sandbox.host import Meter
+from nodevms.sandbox.host import Guest
 from nodevms.sandbox.image import Image
 from nodevms.sandbox.instance import (
     ANSWER_BYTES,
@@ -73,11 +73,11 @@ class _Recorded:
     def __init__(self, answers: tuple[tuple[bytes, int], ...]) -> None:
         self._answers = iter(answers)
 
-    def call(self, _operation: int, _request: bytes, meter: Meter) -> bytes:
+    def call(self, _operation: int, _request: bytes, guest: Guest) -> bytes:
         answer = next(self._answers, None)
         if answer is None:
             raise EngineFaultError("an entry that was run again asked the host for more")
-        meter.charge(answer[1])
+        guest.charge(answer[1])
         return answer[0]
 
 

@@ -45,6 +45,10 @@ class Outcome:
 
 def stopped(code: str, message: str, gas: int) -> Outcome:
     """Return the outcome of a call that a limit stopped."""
+    return Outcome(None, limit_error(code, message), gas, undone=True)
+
+
+def limit_error(code: str, message: str) -> bytes:
+    """Return the JSON text of a limit's error."""
     error = {"name": "LimitError", "message": message, "code": code}
-    text = json.dumps(error, separators=(",", ":"), ensure_ascii=False).encode()
-    return Outcome(None, text, gas, undone=True)
+    return json.dumps(error, separators=(",", ":"), ensure_ascii=False).encode()

@@ -163,7 +163,7 @@ class Sandbox:
         with self._running_lock:
             if self._running and self._instance is not None:
                 self._interrupted = True
-                for _ in range(self._instance.wall_seconds + 1):
+                for _ in range(self._instance.wall_ticks + 1):
                     self._engine.tick()
 
     def heap_hash(self) -> str:

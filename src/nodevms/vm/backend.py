@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from msgspec import Raw
@@ -30,8 +30,9 @@ from nodevms.vm.entries import (
     encode,
 )
 from nodevms.vm.errors import OutcomeUnknownError
-from nodevms.vm.execution import ConsoleSink, Executed, Execution, StartHook
+from nodevms.vm.execution import ConsoleSink, Executed, Execution, Outside, StartHook
 from nodevms.vm.limits import Limits
+from nodevms.vm.live_oracles import LiveOracles, World
 from nodevms.vm.read_only_calls import ReadOnlyCalls
 from nodevms.vm.reporter import Observer, Ran, Reporter
 from nodevms.vm.requests import Answer, Deliver, Method, Request
@@ -55,6 +56,7 @@ class Surroundings:
         observer: Is told of every call, failures included, of which the console then hears
             nothing; or None.
         stopwatch: Seconds, from any beginning.
+        world: What oracles find outside.
     """
 
     engine: Engine
@@ -64,6 +66,7 @@ class Surroundings:
     shows: Callable[[str], bool] = lambda _level: True
     observer: Observer | None = None
     stopwatch: Callable[[], float] = time.perf_counter
+    world: World = field(default_factory=World)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,9 @@ class Backend:
         self._surroundings = surroundings
         self._time_ms = time_ms
         self._seq = store.log.length
+        self._outside = Outside(
+            surroundings.seeds, lambda: LiveOracles(surroundings.engine, limits, surroundings.world)
+        )
         self._info = ArchiveInfo(url=store.files_url, title=identity.title)
         self._reporter = Reporter(surroundings.console, surroundings.shows, surroundings.observer)
         self._execution = Execution(
@@ -158,7 +164,7 @@ class Backend:
         hook: StartHook | None = {Init: "init", Upgrade: "upgrade"}.get(kind)  # type: ignore[assignment]
         time_ms = self._now()
         executed = self._execution.start(
-            script.code, hook, seq=self._seq, time_ms=time_ms, seeds=self._surroundings.seeds
+            script.code, hook, seq=self._seq, time_ms=time_ms, outside=self._outside
         )
         if executed.outcome.error is not None:
             raise start_failure(executed.outcome, script)
@@ -185,7 +191,7 @@ class Backend:
                 caller=request.caller,
                 seq=seq,
                 time_ms=time_ms,
-                seeds=self._surroundings.seeds,
+                outside=self._outside,
             )
         except StorageError as error:
             self._note(error)

@@ -9,8 +9,8 @@ in ``docs/spec.md``, "The call log".
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable, Iterator
+from typing import Any, Final, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
@@ -47,6 +47,24 @@ class ChangeItem(
     block: Number | UnsetType = UNSET
 
 
+class Oracle(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """What one oracle of a call gave. Nobody can check it: it is the host's word.
+
+    Attributes:
+        source: SHA-256 of the function's source text in hex.
+        res: The value's JSON text; absent for ``undefined`` and after an error.
+        err: The error's JSON text; absent unless the function threw or was stopped.
+        hosts: The hosts that it sent requests to, sorted; absent if there is none.
+    """
+
+    source: str
+    res: Raw | UnsetType = UNSET
+    err: Raw | UnsetType = UNSET
+    hosts: tuple[str, ...] | UnsetType = UNSET
+
+
 class Result(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
 ):
@@ -56,6 +74,7 @@ class Result(
         res: The result's JSON text; absent for ``undefined`` and after an error.
         err: The error's JSON text; absent unless the call threw or was stopped.
         gas: What the call used.
+        oracles: What the oracles gave that it asked, in this order.
         changes: The net change of each path, sorted by the bytes of the path.
         filesVersion: The version of the files after the call.
         filesRoot: The state root in hex, when the call changed something.
@@ -64,6 +83,7 @@ class Result(
     res: Raw | UnsetType = UNSET
     err: Raw | UnsetType = UNSET
     gas: Number
+    oracles: tuple[Oracle, ...] | UnsetType = UNSET
     changes: tuple[ChangeItem, ...] | UnsetType = UNSET
     filesVersion: Number  # noqa: N815 - the log's own name
     filesRoot: str | UnsetType = UNSET  # noqa: N815
@@ -151,6 +171,8 @@ class Call(_Entry, frozen=True, kw_only=True, tag="call"):
 Start: TypeAlias = Init | Restart | Upgrade
 Entry: TypeAlias = Init | Restart | Upgrade | Call
 
+Outcome = TypeVar("Outcome", Result, Oracle)
+
 _ENCODER: Final = msgspec.json.Encoder()
 _DECODER: Final[msgspec.json.Decoder[Entry]] = msgspec.json.Decoder(Entry)
 
@@ -204,9 +226,28 @@ def decode(block: bytes) -> Entry:
         entry = _map_raw(entry, lambda raw: Raw(show_surrogates(bytes(raw))))
     if encode(entry) != block:
         raise ProvedFalseError("the entry is not written in the one spelling of its format")
-    if isinstance(entry, Call) and compact(args := bytes(entry.call.args)) != args:
-        raise ProvedFalseError("the entry's arguments contain white space between tokens")
+    for raw in _compact_texts(entry):
+        if compact(raw) != raw:
+            raise ProvedFalseError(
+                "the entry's arguments or oracles contain white space between tokens"
+            )
     return entry
+
+
+def oracles_of(entry: Entry) -> tuple[Oracle, ...]:
+    """Return what the oracles gave that an entry's call asked."""
+    oracles = entry.result.oracles
+    return oracles if isinstance(oracles, tuple) else ()
+
+
+def _compact_texts(entry: Entry) -> Iterator[bytes]:
+    """Yield the texts that no replay would tell from those with white space."""
+    if isinstance(entry, Call):
+        yield bytes(entry.call.args)
+    for oracle in oracles_of(entry):
+        for text in (oracle.res, oracle.err):
+            if isinstance(text, Raw):
+                yield bytes(text)
 
 
 def _newer(version: int) -> CouldNotCheckError:
@@ -228,14 +269,21 @@ def _refuse_newer_version(block: bytes) -> None:
 
 
 def _map_raw(entry: Entry, change: Callable[[Raw], Raw]) -> Entry:
-    result = entry.result
-    fields: dict[str, Any] = {
-        name: change(value)
-        for name in ("res", "err")
-        if isinstance(value := getattr(result, name), Raw)
-    }
-    mapped: dict[str, Any] = {"result": msgspec.structs.replace(result, **fields)}
+    result = _with_outcome(entry.result, change)
+    if isinstance(result.oracles, tuple):
+        oracles = tuple(_with_outcome(oracle, change) for oracle in result.oracles)
+        result = msgspec.structs.replace(result, oracles=oracles)
+    mapped: dict[str, Any] = {"result": result}
     if isinstance(entry, Call):
         call = entry.call
         mapped["call"] = msgspec.structs.replace(call, args=change(call.args))
     return msgspec.structs.replace(entry, **mapped)
+
+
+def _with_outcome(outcome: Outcome, change: Callable[[Raw], Raw]) -> Outcome:
+    fields: dict[str, Any] = {
+        name: change(value)
+        for name in ("res", "err")
+        if isinstance(value := getattr(outcome, name), Raw)
+    }
+    return msgspec.structs.replace(outcome, **fields)

@@ -28,7 +28,7 @@ from nodevms.json_text import deeper_than
 from nodevms.sandbox import (
     Engine,
     Export,
-    Meter,
+    Guest,
     Operation,
     Outcome,
     Point,
@@ -40,10 +40,12 @@ from nodevms.vm.entries import (
     ENTRY_BYTES_MAX,
     JSON_DEPTH_MAX,
     ChangeItem,
+    Oracle,
     Result,
     spelled_bytes,
 )
 from nodevms.vm.limits import Limits
+from nodevms.vm.oracles import Oracles, OracleSource, entry_bytes
 
 SeedSource = Callable[[], str]
 ConsoleSink = Callable[[int | None, str, str], None]
@@ -52,6 +54,10 @@ StartHook = Literal["init", "upgrade"]
 
 ENTRY_BASE_BYTES: Final = 1024
 CHANGE_BASE_BYTES: Final = 256
+
+_NO_ORACLES: Final = (
+    b'{"err":{"name":"ReadOnlyError","message":"a read-only call cannot ask oracles"}}'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,29 @@ class Executed:
     outcome: Outcome
 
 
+class _Inside:
+    """Answers what the fork of an oracle may ask of its call: to read files."""
+
+    def __init__(self, files: FileApi) -> None:
+        self._files = files
+
+    def call(self, operation: int, request: bytes, guest: Guest) -> bytes:
+        return self._files.handle(request, guest.charge) if operation == Operation.FILES else b""
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Where a call gets what the log records beside its arguments.
+
+    Attributes:
+        seeds: 16 hex digits, when it asks for randomness.
+        oracles: A new source for the oracles of one call, when it asks the first one.
+    """
+
+    seeds: SeedSource
+    oracles: Callable[[], OracleSource]
+
+
 class Environment:
     """Answers what the guest asks during one call.
 
@@ -79,28 +108,47 @@ class Environment:
         seeds: Gives 16 hex digits when the call asks for randomness.
         console: Where the script's output goes.
         seq: The position of the call's entry; None for a read-only call.
+        oracles: Gives the call's oracles when it asks the first one; None if it may ask none.
 
     Attributes:
         seed: The seed that the call asked for, if it did.
     """
 
     def __init__(
-        self, files: FileApi, seeds: SeedSource, console: ConsoleSink | None, seq: int | None
+        self,
+        files: FileApi,
+        seeds: SeedSource,
+        console: ConsoleSink | None,
+        seq: int | None,
+        oracles: Callable[[], Oracles] | None = None,
     ) -> None:
         self._seq = seq
         self._files = files
         self._seeds = seeds
         self._console = console
+        self._begin_oracles = oracles
+        self._oracles: Oracles | None = None
         self.seed: str | UnsetType = UNSET
 
-    def call(self, operation: int, request: bytes, meter: Meter) -> bytes:
+    @property
+    def given(self) -> tuple[Oracle, ...]:
+        """What oracles gave so far, for the entry."""
+        return () if self._oracles is None else tuple(self._oracles.given)
+
+    def call(self, operation: int, request: bytes, guest: Guest) -> bytes:
         """Answer one request; see :class:`nodevms.sandbox.Host`."""
         if operation == Operation.FILES:
-            return self._files.handle(request, meter.charge)
+            return self._files.handle(request, guest.charge)
         if operation == Operation.SEED:
             if not isinstance(self.seed, str):
                 self.seed = self._seeds()
             return self.seed.encode()
+        if operation == Operation.ORACLE:
+            if self._begin_oracles is None:
+                return _NO_ORACLES
+            if self._oracles is None:
+                self._oracles = self._begin_oracles()
+            return self._oracles.ask(request, guest)
         if operation == Operation.CONSOLE and self._console is not None:
             level, text = json.loads(request)
             self._console(self._seq, str(level), str(text))
@@ -133,7 +181,7 @@ class Execution:
         return self._sandbox.exports
 
     def start(
-        self, code: str, hook: StartHook | None, *, seq: int, time_ms: int, seeds: SeedSource
+        self, code: str, hook: StartHook | None, *, seq: int, time_ms: int, outside: Outside
     ) -> Executed:
         """Load the script and run its ``init`` or ``upgrade``, as one start entry records it.
 
@@ -142,14 +190,14 @@ class Execution:
             hook: The export to run after loading, if the script has it.
             seq: The position of the start entry.
             time_ms: The entry's time.
-            seeds: Gives 16 hex digits when the script asks for randomness.
+            outside: Gives what the entry records of the outside.
         """
-        overlay, environment = self._begin(seq, time_ms, seeds)
+        overlay, environment = self._begin(seq, time_ms, outside)
         outcome = self._sandbox.start(code, hook, time_ms=time_ms, host=environment)
         if outcome.error is not None:
             return self._without_changes(outcome, environment)
         input_bytes = spelled_bytes(code) + spelled_bytes(self._info.title)
-        limit = _beyond_entry(outcome, overlay, input_bytes)
+        limit = _beyond_entry(outcome, overlay, input_bytes + entry_bytes(environment.given))
         if limit is not None:
             return self._without_changes(stopped(*limit, outcome.gas), environment)
         return self._end(outcome, overlay, environment, seq)
@@ -162,7 +210,7 @@ class Execution:
         caller: str | None,
         seq: int,
         time_ms: int,
-        seeds: SeedSource,
+        outside: Outside,
     ) -> Executed:
         """Run one call to its end, apply what it changed, and say what goes into its entry.
 
@@ -172,16 +220,16 @@ class Execution:
             caller: Who calls.
             seq: The position of the call's entry.
             time_ms: The entry's time.
-            seeds: Gives 16 hex digits when the call asks for randomness.
+            outside: Gives what the entry records of the outside.
         """
-        overlay, environment = self._begin(seq, time_ms, seeds)
+        overlay, environment = self._begin(seq, time_ms, outside)
         outcome = self._sandbox.call(
             method, arguments, caller=caller, time_ms=time_ms, host=environment
         )
         if outcome.undone:
             return self._without_changes(outcome, environment)
         input_bytes = len(arguments) + spelled_bytes(method) + spelled_bytes(caller)
-        limit = _beyond_entry(outcome, overlay, input_bytes)
+        limit = _beyond_entry(outcome, overlay, input_bytes + entry_bytes(environment.given))
         if limit is not None:
             return self._without_changes(self._sandbox.undo_last(*limit), environment)
         return self._end(outcome, overlay, environment, seq)
@@ -202,7 +250,7 @@ class Execution:
         """Free the guest's memory."""
         self._sandbox.close()
 
-    def _begin(self, seq: int, time_ms: int, seeds: SeedSource) -> tuple[Overlay, Environment]:
+    def _begin(self, seq: int, time_ms: int, outside: Outside) -> tuple[Overlay, Environment]:
         overlay = Overlay(
             self._state,
             self._contents,
@@ -211,10 +259,22 @@ class Execution:
             paths_max=self._limits.written_paths,
             totals_max=Totals(self._limits.archive_bytes, self._limits.archive_paths),
         )
-        return overlay, Environment(FileApi(overlay, self._info), seeds, self._console, seq)
+        files = FileApi(overlay, self._info)
+        return overlay, Environment(
+            files,
+            outside.seeds,
+            self._console,
+            seq,
+            lambda: self._oracles_of(overlay, outside),
+        )
+
+    def _oracles_of(self, overlay: Overlay, outside: Outside) -> Oracles:
+        """Return the oracles of a call; their functions may read its files."""
+        files = FileApi(overlay, self._info, readonly=True, reader="an oracle")
+        return Oracles(self._limits, outside.oracles(), _Inside(files))
 
     def _without_changes(self, outcome: Outcome, environment: Environment) -> Executed:
-        result = _result(outcome, filesVersion=self._state.version)
+        result = _result(outcome, environment.given, filesVersion=self._state.version)
         return Executed(result, environment.seed, (), outcome)
 
     def _end(
@@ -229,6 +289,7 @@ class Execution:
             return self._without_changes(outcome, environment)
         result = _result(
             outcome,
+            environment.given,
             changes=tuple(_item(change) for change in changes),
             filesVersion=self._state.version,
             filesRoot=self._state.root.hex(),
@@ -236,11 +297,12 @@ class Execution:
         return Executed(result, environment.seed, changes, outcome)
 
 
-def _result(outcome: Outcome, **files: object) -> Result:
+def _result(outcome: Outcome, oracles: tuple[Oracle, ...], **files: object) -> Result:
     return Result(
         res=UNSET if outcome.result is None else Raw(outcome.result),
         err=UNSET if outcome.error is None else Raw(outcome.error),
         gas=outcome.gas,
+        oracles=oracles or UNSET,
         **files,  # type: ignore[arg-type]
     )
 

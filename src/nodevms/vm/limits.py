@@ -32,6 +32,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         written_paths: Paths that a call leaves changed.
         archive_bytes: Sizes of all files together.
         archive_paths: Files and folders in all.
+        oracles: How many oracles a call may ask.
+        oracle_bytes: The JSON texts of their values and errors together; the first 256 bytes of
+            each are free.
+        oracle_seconds: How long they may take together on the host's clock; a replay asks none.
     """
 
     gas: Number = 1_000_000_000
@@ -45,6 +49,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     written_paths: Number = 10_000
     archive_bytes: Number = 16 * 1024 * 1024 * 1024
     archive_paths: Number = 1_000_000
+    oracles: Number = 16
+    oracle_bytes: Number = 256 * 1024
+    oracle_seconds: Number = 2
 
     def for_sandbox(self) -> SandboxLimits:
         """Return those that the guest itself enforces."""
@@ -70,6 +77,9 @@ CEILINGS = Limits(
     written_paths=10_000,
     archive_bytes=1024 * 1024 * 1024 * 1024,
     archive_paths=100_000_000,
+    oracles=256,
+    oracle_bytes=1024 * 1024,
+    oracle_seconds=30,
 )
 """What an auditor is willing to replay, and the most that a backend may be configured to."""
 

@@ -28,16 +28,20 @@ _NO_PROCESS: Final = (
     "A backend script has no process. If a package asks for process.env, bundle it with "
     "--define:process.env={}."
 )
-_NO_NETWORK: Final = "A backend script reaches no network: let the caller pass what it needs."
+_NO_NETWORK: Final = (
+    "A backend script reaches the network by fetch in System.oracle alone; or let the caller pass "
+    "what it needs."
+)
 _NO_MACHINE: Final = (
-    "Nothing in a backend script depends on the machine: Date and Math.random are replayed."
+    "Nothing in a backend script depends on the machine: Date and Math.random are replayed. "
+    "System.oracle(() => Date.now()) asks for the true time."
 )
 _ADVICE: Final = {
     b"process": _NO_PROCESS,
     **dict.fromkeys((b"require", b"module", b"exports"), _AN_ES_MODULE),
     **dict.fromkeys((b"__dirname", b"__filename", b"window"), _NO_NODE),
-    **dict.fromkeys((b"fetch", b"XMLHttpRequest", b"WebSocket"), _NO_NETWORK),
-    **dict.fromkeys((b"crypto", b"performance"), _NO_MACHINE),
+    **dict.fromkeys((b"XMLHttpRequest", b"WebSocket"), _NO_NETWORK),
+    b"performance": _NO_MACHINE,
 }
 
 

@@ -25,6 +25,7 @@ from nodevms.vm.exports import Exports
 from nodevms.vm.feeds_watcher import FeedsWatcher, NobodyWatches
 from nodevms.vm.lifetime import Lifetime
 from nodevms.vm.limits import Limits
+from nodevms.vm.live_oracles import World
 from nodevms.vm.reporter import Observer
 from nodevms.vm.requests import Answer, Method, Request
 from nodevms.vm.running import QUEUE_CEILING, QUEUE_MAX, Running
@@ -49,6 +50,7 @@ class VM:
         engine: Engine | None = None,
         clock: Callable[[], int] = clock_ms,
         seeds: Callable[[], str] = fresh_seed,
+        world: World | None = None,
         script_log: logging.Logger | None = None,
         observer: Observer | None = None,
     ) -> None:
@@ -59,6 +61,7 @@ class VM:
             engine: The compiled guest; by default one is loaded.
             clock: Milliseconds since 1970.
             seeds: 16 fresh hex digits for each call that asks for randomness.
+            world: What oracles find outside; by default this computer, with that clock.
             script_log: Where ``console`` writes; by default the logger ``nodevms.script``.
             observer: Is told of every call as it ends; the log then says nothing of failed ones.
         """
@@ -66,6 +69,7 @@ class VM:
         self._engine = engine
         self._clock = clock
         self._seeds = seeds
+        self._world = world or World(clock=clock)
         self._console = Console(script_log or logging.getLogger("nodevms.script"), time.monotonic)
         self._observer = observer
         self._lifetime: Lifetime | None = None
@@ -277,6 +281,7 @@ class VM:
             console=self._console,
             shows=self._console.shows,
             observer=self._observer,
+            world=self._world,
         )
 
 

@@ -59,6 +59,18 @@ def test_an_upgrade_shows_the_new_script(tmp_path: Path, nodevms: Nodevms) -> No
     assert stored["parameters"] == {"only": ["one"]}
 
 
+def test_a_script_that_asks_oracles_while_it_loads(tmp_path: Path, nodevms: Nodevms) -> None:
+    code = (
+        "System.oracle(() => 1).then(value => { exports.value = () => value })\nexports.f = () => 1"
+    )
+    with serving() as server:
+        server.start_script(tmp_path / "b", code)
+        served = json.loads(nodevms("info", server.address, "--json").stdout)
+    stored = json.loads(nodevms("info", str(tmp_path / "b"), "--json").stdout)
+    assert set(served["parameters"]) == {"value", "f"}
+    assert set(stored["parameters"]) == {"f"}
+
+
 def test_a_long_log_is_not_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Loading the engine takes far more memory than reading the log, and is the same for all logs.
     monkeypatch.setattr("nodevms.cli.info_directory._exports", lambda _code: ())

@@ -55,6 +55,7 @@ from nodevms.rpc import Answer, Method
         ("new Date(0)", "1970-01-01T00:00:00.000Z"),
         ("new Map([[1, new Set('a')]])", "Map(1) { 1 => Set(1) { 'a' } }"),
         ("Buffer.from('hi')", "<Buffer 68 69>"),
+        ("System.oracle(() => 1).catch(String)\nfetch('http://localhost').catch(e => e.message.slice(0, 12))", "'Error: There are no oracles here'\n'fetch can be'"),
         ("'text'", "'text'"),
         ("'\\u009b31m'", "'\\x9b31m'"),
         ("new Promise(() => {})", "Promise { <pending> }"),

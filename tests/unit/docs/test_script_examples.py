@@ -12,7 +12,10 @@ from nodevms.sandbox import Engine
 from nodevms.vm import VM, Limits
 from nodevms.vm.entries import ENTRY_BYTES_MAX, JSON_DEPTH_MAX
 from nodevms.vm.errors import UnknownMethodError
+from nodevms.vm.fetch_request import BODY_BYTES_MAX, HEADERS_MAX
+from nodevms.vm.fetching import REDIRECTS_MAX
 from nodevms.vm.limits import CEILINGS
+from nodevms.vm.oracles import FREE_BYTES, HOSTS_MAX
 from nodevms.vm.requests import Answer
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "scripts.md").read_text()
@@ -52,7 +55,7 @@ async def test_an_example(engine: Engine, tmp_path: Path, code: str, session: st
 
 
 def test_no_example_is_left_out() -> None:
-    assert len(EXAMPLES) == PAGE.count("```js") == PAGE.count("```text") == 11
+    assert len(EXAMPLES) == PAGE.count("```js") == PAGE.count("```text") == 12
 
 
 def limit_rows() -> list[list[str]]:
@@ -73,12 +76,26 @@ def test_the_limits_are_those_of_the_code() -> None:
     assert fixed == [depth, depth, size]
 
 
+def test_the_limits_of_oracles_are_those_of_the_code() -> None:
+    limits, mib = Limits(), 1 << 20
+    for text in (
+        f"{limits.oracles} oracles in a call",
+        f"{limits.oracle_bytes >> 10} KiB of JSON text, for all values",
+        f"the first {FREE_BYTES} bytes of each",
+        f"{limits.oracle_seconds} seconds, for all oracles",
+        f"at most {REDIRECTS_MAX} redirects",
+        f"{BODY_BYTES_MAX // mib} MiB of body each way (unpacked), {HEADERS_MAX} headers",
+        f"{HOSTS_MAX} servers an oracle",
+    ):
+        assert text in PAGE
+
+
 def test_every_code_is_on_the_page_and_in_the_code() -> None:
     sources = Path(__file__).resolve().parents[3] / "src" / "nodevms"
     in_code = {
         code
         for part in (
-            *("sandbox/sandbox.py", "vm/execution.py"),
+            *("sandbox/sandbox.py", "sandbox/fork.py", "vm/execution.py", "vm/oracles.py"),
             *("archive/overlay.py", "archive/room.py"),
         )
         for code in re.findall(r'"(ERR_\w+)"', (sources / part).read_text())

@@ -13,11 +13,18 @@ from nodevms.archive.publication import CHANGES_MAX
 from nodevms.sandbox import Limits as SandboxLimits
 from nodevms.sandbox import Outcome, instance
 from nodevms.sandbox.crypto import ALGORITHMS, BYTE_GAS, REQUEST_GAS, VERIFY_GAS
-from nodevms.sandbox.host import CONSOLE_BYTE_GAS, CONSOLE_GAS, SEED_GAS
+from nodevms.sandbox.host import (
+    CONSOLE_BYTE_GAS,
+    CONSOLE_GAS,
+    ORACLE_BYTE_GAS,
+    ORACLE_GAS,
+    ORACLE_MEMORY_GAS,
+    SEED_GAS,
+)
 from nodevms.sandbox.instance import Ended
 from nodevms.sandbox.sandbox import Sandbox
 from nodevms.sandbox.thread import ENGINE_STACK_BYTES
-from nodevms.vm import entries, execution
+from nodevms.vm import entries, execution, oracles
 from nodevms.vm.limits import CEILINGS, Limits
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -49,14 +56,29 @@ def test_the_members_stand_in_the_order_of_the_structs() -> None:
     call = [m for m in members("call") if m not in {"type", "call", "result"}]
     assert call == fields(entries.CallInfo)
     assert members("result") == fields(entries.Result)
+    assert members("oracles") == fields(entries.Oracle)
     assert members("changes") == fields(entries.ChangeItem)
     assert members("limits") == fields(Limits)
+
+
+def test_the_oracles() -> None:
+    assert f"max(0, n - {oracles.FREE_BYTES})" in SPEC
+    assert f"1 to {oracles.HOSTS_MAX} of them: each 1 to {oracles.HOST_CHARACTERS_MAX} char" in SPEC
+    price = f"{ORACLE_GAS:,} + {ORACLE_BYTE_GAS} a byte + {ORACLE_MEMORY_GAS} for each byte of the memory"
+    assert price in ENGINE
+    assert f"{oracles.VALUE_BYTE_GAS} gas are taken for each byte of that text" in ENGINE
+    told = re.search(r'^    (\{"err":.*"ERR_ORACLES"\}\})$', ENGINE, re.MULTILINE)
+    assert told
+    none = oracles.Oracles(Limits(), lambda _: entries.Oracle(source=""), None)  # type: ignore[arg-type]
+    none.given = [entries.Oracle(source="")] * Limits().oracles
+    assert none.ask(b"", None).decode() == told[1]  # type: ignore[arg-type]
 
 
 def test_the_size_of_an_entry() -> None:
     assert f"({entries.ENTRY_BYTES_MAX:,} bytes)" in SPEC
     assert f"nest at most {entries.JSON_DEPTH_MAX} deep" in SPEC
     assert f"taken to be {execution.ENTRY_BASE_BYTES:,} + " in SPEC
+    assert f"for each oracle {oracles.ORACLE_BASE_BYTES}," in SPEC
     assert f"each change {execution.CHANGE_BASE_BYTES} and" in SPEC.replace("\n", " ")
 
 

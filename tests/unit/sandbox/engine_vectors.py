@@ -23,6 +23,7 @@ from nodevms.vm.engine_thread import on_engine_thread
 FOLDER = Path(__file__).parents[2] / "vectors" / "engine"
 START_MS = 1_699_999_999_999
 INFO = ArchiveInfo("dat://" + "0f" * 32, "vectors")
+ORACLE = b'{"res":{"a":[1,"\\ud800"]}}'
 INPUTS = ("method", "args", "caller", "timeMs")
 
 
@@ -69,6 +70,8 @@ class Recording:
             answer = self._files.handle(request, charge)
         elif operation == Operation.SEED:
             answer = b"0123456789abcdef"
+        elif operation == Operation.ORACLE:
+            answer = ORACLE
         text, data = _split(request)
         answer_text, answer_data = _split(answer)
         self.asked.append(Asked(operation, text, answer_text, data, answer_data, charged))

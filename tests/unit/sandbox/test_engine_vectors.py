@@ -31,7 +31,7 @@ def test_a_vector(engine: Engine, path: Path) -> None:
 def test_they_cover_what_they_should() -> None:
     assert {path.stem for path in VECTORS} == {
         *("arithmetic", "async", "buffer", "collections", "dates", "errors", "es_module", "files"),
-        *("json", "math", "modules", "regex", "strings", "system", "typed_arrays"),
+        *("json", "math", "modules", "oracles", "regex", "strings", "system", "typed_arrays"),
     }
     calls = [call for path in VECTORS for call in json.loads(path.read_bytes())["calls"]]
     assert len(calls) > 100

@@ -28,6 +28,7 @@ from nodevms.cli.serving import (
     address_of,
     deploy,
     server_for,
+    world_of,
 )
 from nodevms.cli.sharing import Sharing
 from nodevms.errors import NodeVMSError
@@ -165,7 +166,8 @@ class Development:
             directory=self._kept if keep else self._place.new(),
             upgrade=keep,
         )
-        running = _Running(VM(script, engine=self._engine, observer=self._observer), settings)
+        vm = VM(script, engine=self._engine, world=world_of(settings), observer=self._observer)
+        running = _Running(vm, settings)
         await deploy(running.vm, settings, running.sharing)
         return running
 

@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 from typing import Final, Protocol
 
 from nodevms.cli.prompt.link import Link
-from nodevms.sandbox import Meter, Operation, OutOfGas
+from nodevms.sandbox import NO_ORACLES, Meter, Operation, OutOfGas
 
 _NO_FILES: Final = (
     b'{"error":{"name":"Error","message":"There are no files at the prompt. '
@@ -87,6 +87,8 @@ class EvaluationHost:
             else:
                 showing.tell(text)
             return b""
+        if operation == Operation.ORACLE:
+            return NO_ORACLES
         name, path, *_ = json.loads(request.partition(b"\0")[0])
         try:
             asked = json.loads(path) if name == "readFile" else None
