@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import re
-import select
+import selectors
 import shutil
 import subprocess
 import sys
@@ -163,9 +163,9 @@ class OtherProcess:
         assert self._process.stdout is not None
         deadline = time.monotonic() + ANSWER_SECONDS_MAX
         while b"\n" not in self._rest:
-            ready, _, _ = select.select(
-                [self._process.stdout], [], [], max(0, deadline - time.monotonic())
-            )
+            with selectors.DefaultSelector() as selector:
+                selector.register(self._process.stdout, selectors.EVENT_READ)
+                ready = selector.select(max(0, deadline - time.monotonic()))
             if not ready:
                 return {"error": "no answer", "message": f"{ANSWER_SECONDS_MAX} seconds passed"}
             part = os.read(self._process.stdout.fileno(), 65536)

@@ -20,7 +20,7 @@ from nodevms.sandbox import Engine
 SCRIPT = """
 const fs = System.files
 exports.write = (path, data, encoding) => fs.writeFile(path, data, encoding)
-exports.fill = (path, size) => fs.writeFile(path, 'x'.repeat(size))
+exports.fill = (path, size) => fs.writeFile(path, new Uint8Array(size).fill(120))
 exports.mkdir = path => fs.mkdir(path)
 exports.remove = path => fs.unlink(path)
 exports.many = async (folder, count, digits) => {

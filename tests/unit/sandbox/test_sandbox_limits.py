@@ -179,7 +179,8 @@ def test_the_wall_clock_stops_an_entry_and_makes_no_outcome(
 
     class Slow:
         def call(self, operation: int, request: bytes, meter: object) -> bytes:
-            for _ in range(WALL_SECONDS_MIN + GAS // WALL_GAS_PER_SECOND + 1):
+            seconds = WALL_SECONDS_MIN + GAS // WALL_GAS_PER_SECOND + 1
+            for _ in range(seconds * engine_module.TICKS_PER_SECOND):
                 engine.tick()
             return b""
 
@@ -205,7 +206,7 @@ def test_each_entry_has_the_whole_wall_time(monkeypatch: pytest.MonkeyPatch) -> 
         engine, "exports.f = () => { for (let i = 0; i < 1e5; i++); return 1 }", Limits(gas=GAS)
     )
     for _ in range(4):
-        for _ in range(WALL_SECONDS_MIN - 1):
+        for _ in range((WALL_SECONDS_MIN - 1) * engine_module.TICKS_PER_SECOND):
             engine.tick()
         assert machine.value("f") == 1
     machine.sandbox.close()
