@@ -1,16 +1,23 @@
 // `console`: text for the host's log, and where what nobody caught is told.
 
-import { defineProperty, freeze, hasOwn, now, quote, record, repeat, replaceAll, toText } from './primordials.js'
+import { defineProperty, freeze, hasOwn, min, now, quote, record, repeat, replaceAll, slice, toText } from './primordials.js'
 import { makeTable } from './table.js'
+
+const TEXT_MAX = 131072
+const INDENTS_MAX = 20
 
 export function makeConsole (native, format, inspect) {
   const table = makeTable(native, inspect)
   const counts = record({})
   const clocks = record({})
-  let indent = ''
+  let groups = 0
 
   function write (level, text) {
-    if (indent !== '') text = indent + replaceAll(text, '\n', '\n' + indent)
+    if (text.length > TEXT_MAX) text = slice(text, 0, TEXT_MAX) + '... more'
+    if (groups > 0) {
+      const indent = repeat('  ', min(groups, INDENTS_MAX))
+      text = indent + replaceAll(text, '\n', '\n' + indent)
+    }
     native.log('[' + quote(level) + ',' + quote(text) + ']')
   }
   const StackError = Error
@@ -41,10 +48,10 @@ export function makeConsole (native, format, inspect) {
     table (data, columns) { write('log', table(data, columns) ?? format([data])) },
     group (...args) {
       if (args.length > 0) write('log', format(args))
-      indent += '  '
+      groups++
     },
     clear () {},
-    groupEnd () { indent = repeat(' ', indent.length < 2 ? 0 : indent.length - 2) },
+    groupEnd () { if (groups > 0) groups-- },
     count (label = 'default') {
       label = toText(label)
       counts[label] = (hasOwn(counts, label) ? counts[label] : 0) + 1
@@ -73,6 +80,6 @@ export function makeConsole (native, format, inspect) {
   return freeze({
     uncaught: (label, thrown) => write('error', label + ' ' + thrownText(thrown)),
     // Groups that a call left open do not indent the next one.
-    end () { indent = '' }
+    end () { groups = 0 }
   })
 }

@@ -10,7 +10,8 @@ import {
 
 const DEPTH_MAX = 2
 const MEMBERS_MAX = 100
-const HOLE_MAX = 10000
+const KEY_MAX = 1024
+const HOLES_MAX = 10000
 const LENGTH_MAX = 16384
 const LINE_MAX = 72
 const ITEM_FILLED_MAX = 24
@@ -50,6 +51,7 @@ export function makeInspect (native, bufferPrototype) {
 
   function keyText (key) {
     if (typeof key === 'symbol') return '[' + symbolText(key) + ']'
+    if (key.length > KEY_MAX) return quoted(slice(key, 0, KEY_MAX)) + '...'
     for (let i = 0; i < key.length; i++) {
       const c = slice(key, i, i + 1)
       const letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c === '_' || c === '$'
@@ -111,7 +113,8 @@ export function makeInspect (native, bufferPrototype) {
       const own = getOwnPropertyDescriptor(value, at)
       if (own === undefined) {
         const from = at
-        while (at < length && at - from < HOLE_MAX && getOwnPropertyDescriptor(value, at) === undefined) at++
+        for (; at < length && state.holes > 0 && getOwnPropertyDescriptor(value, at) === undefined; at++) state.holes--
+        if (at === from) break
         list.add('<' + (at - from) + ' empty ' + (at - from === 1 ? 'item' : 'items') + '>')
       } else {
         list.add(hasOwn(own, 'value') ? show(own.value, depth + 1, seen, state) : '[Getter]')
@@ -201,7 +204,7 @@ export function makeInspect (native, bufferPrototype) {
     let kind = native.kind(target)
     for (let steps = 0; kind === 'Proxy' && steps < 100; steps++) {
       target = native.proxyTarget(target)
-      if (target === null || (typeof target !== 'object' && typeof target !== 'function')) return '<Revoked Proxy>'
+      if (target === null) return '<Revoked Proxy>'
       kind = native.kind(target)
     }
     if (kind === 'Proxy') return '<Proxy>'
@@ -220,7 +223,7 @@ export function makeInspect (native, bufferPrototype) {
     return text
   }
 
-  const inspect = (value) => show(value, 0, null, record({ left: LENGTH_MAX }))
+  const inspect = (value) => show(value, 0, null, record({ left: LENGTH_MAX, holes: HOLES_MAX }))
 
   // %s %d %i %f %j %o %O %c %% as Node's util.format has them.
   function directive (letter, value) {
@@ -248,7 +251,7 @@ export function makeInspect (native, bufferPrototype) {
       const pattern = args[0]
       used = 1
       let from = 0
-      for (;;) {
+      while (text.length <= LENGTH_MAX) {
         const at = indexOf(pattern, '%', from)
         if (at < 0 || at + 1 >= pattern.length) break
         const letter = slice(pattern, at + 1, at + 2)
@@ -260,12 +263,14 @@ export function makeInspect (native, bufferPrototype) {
       }
       text += slice(pattern, from)
     }
-    for (; used < args.length; used++) {
+    for (; used < args.length && text.length <= LENGTH_MAX; used++) {
       const value = args[used]
       if (used > 0) text += ' '
       text += typeof value === 'string' ? value : inspect(value)
     }
-    return text.length > LENGTH_MAX ? slice(text, 0, LENGTH_MAX) + '... ' + (text.length - LENGTH_MAX) + ' more characters' : text
+    if (text.length <= LENGTH_MAX) return text
+    const more = used < args.length ? 'more' : text.length - LENGTH_MAX + ' more characters'
+    return slice(text, 0, LENGTH_MAX) + '... ' + more
   }
   return { inspect, format }
 }

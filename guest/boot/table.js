@@ -1,10 +1,12 @@
 // `console.table` in the manner of Node's: a row for each member, a column for each name that a row
 // has. Like all of the console it runs no getter, trap or method of the script.
 
-import { arrayName, getOwnPropertyDescriptor, hasOwn, isArray, ownKeys, padEnd, record, repeat, replaceAll, toText } from './primordials.js'
+import { arrayName, getOwnPropertyDescriptor, hasOwn, isArray, min, floor, ownKeys, padEnd, record, repeat, replaceAll, slice, toText } from './primordials.js'
 
 const ROWS_MAX = 1000
 const COLUMNS_MAX = 50
+const CELL_MAX = 256
+const TABLE_MAX = 16384
 const VALUES = 'Values'
 
 const isObject = (value) => value !== null && (typeof value === 'object' || typeof value === 'function')
@@ -21,7 +23,8 @@ export function makeTable (native, inspect) {
       each(names[i], own)
     }
   }
-  const text = (own) => (hasOwn(own, 'value') ? replaceAll(inspect(own.value), '\n', ' ') : '[Getter]')
+  const cut = (text) => text.length > CELL_MAX ? slice(text, 0, CELL_MAX) + '...' : text
+  const text = (own) => (hasOwn(own, 'value') ? cut(replaceAll(inspect(own.value), '\n', ' ')) : '[Getter]')
   const plain = (value) => isObject(value) && native.kind(value) !== 'Proxy'
 
   function line (widths, left, middle, right) {
@@ -36,14 +39,19 @@ export function makeTable (native, inspect) {
       widths[c] = columns[c].length
       for (let r = 0; r < rows.length; r++) if (hasOwn(rows[r], c) && rows[r][c].length > widths[c]) widths[c] = rows[r][c].length
     }
+    let width = 2
+    for (let c = 0; c < widths.length; c++) width += widths[c] + 3
+    // A console has no use for more, and one wide cell makes every row as wide.
+    const most = min(rows.length, floor(TABLE_MAX / width) || 1)
     const row = (cells) => {
       let out = '│'
       for (let c = 0; c < widths.length; c++) out += ' ' + padEnd(hasOwn(cells, c) ? cells[c] : '', widths[c]) + ' │'
       return out
     }
     let out = line(widths, '┌', '┬', '┐') + '\n' + row(columns) + '\n' + line(widths, '├', '┼', '┤') + '\n'
-    for (let r = 0; r < rows.length; r++) out += row(rows[r]) + '\n'
-    return out + line(widths, '└', '┴', '┘')
+    for (let r = 0; r < most; r++) out += row(rows[r]) + '\n'
+    out += line(widths, '└', '┴', '┘')
+    return most < rows.length ? out + '\n... ' + (rows.length - most) + ' more rows' : out
   }
 
   // The table's text, or undefined for what has no rows.
@@ -55,7 +63,7 @@ export function makeTable (native, inspect) {
     const place = (name) => {
       if (!hasOwn(places, name) && columns.length < COLUMNS_MAX) {
         places[name] = columns.length
-        columns[columns.length++] = name
+        columns[columns.length++] = cut(name)
       }
       return places[name]
     }
@@ -64,7 +72,7 @@ export function makeTable (native, inspect) {
     }
     let values = false
     members(data, ROWS_MAX, (name, own) => {
-      const cells = record({ 0: name })
+      const cells = record({ 0: cut(name) })
       const put = (column, member) => {
         const at = isArray(wanted) && !hasOwn(places, column) ? undefined : place(column)
         if (at !== undefined) cells[at] = text(member)

@@ -14,19 +14,27 @@ export function makeTimers (native, uncaught) {
   let created = 0
 
   function insert (timer) {
-    byId[timer.id] = timer
     queue.add(timer)
+    byId[timer.id] = timer
   }
 
   function remove (timer) {
     if (!waits(timer)) return
-    delete byId[timer.id]
     queue.remove(timer)
+    delete byId[timer.id]
   }
+
+  // A handle shows its class, and what a script made up must not get into the queue.
+  let waitsForHandle = null
 
   class Timeout {
     #timer
-    constructor (timer) { this.#timer = timer }
+    constructor () {
+      if (waitsForHandle === null) throw new WrongType('Illegal constructor')
+      this.#timer = waitsForHandle
+      waitsForHandle = null
+    }
+
     static timerOf (value) { return #timer in value ? value.#timer : null }
     ref () { return this }
     unref () { return this }
@@ -58,7 +66,8 @@ export function makeTimers (native, uncaught) {
     const timer = record({
       id: ++created, due: now + delay, delay, repeats, callback, args, at: -1, turn: 0, handle: null
     })
-    timer.handle = new Timeout(timer)
+    waitsForHandle = timer
+    timer.handle = new Timeout()
     insert(timer)
     return timer.handle
   }

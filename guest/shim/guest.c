@@ -5,6 +5,7 @@
 
    The host's side of every structure and number below is src/nodevms/sandbox/instance.py. */
 
+#include "mix.h"
 #include "quickjs.c"
 
 #define GUEST_EXPORT(name) __attribute__((export_name(#name), used)) name

@@ -136,9 +136,12 @@ NATIVE(native_is_bytes)
     return JS_NewBool(c, bytes_of(argv[0], &bytes, &length));
 }
 
+/* proxyTarget(proxy) -> its target, null for a revoked one */
 NATIVE(native_proxy_target)
 {
-    return JS_GetProxyTarget(c, argv[0]);
+    (void)c, (void)this_value, (void)argc;
+    JSProxyData *proxy = JS_GetOpaque(argv[0], JS_CLASS_PROXY);
+    return !proxy || proxy->is_revoked ? JS_NULL : js_dup(proxy->target);
 }
 
 /* stack(value) -> see stack.c */

@@ -21,7 +21,7 @@ from command_line import (
 
 COUNTER = example("counter.js")
 LIMITS = ("--limit", "gas=200000000")
-LIMIT = "and so may loading the script with its init or upgrade"
+LIMIT = "Loading the script with its init or upgrade may use what a call may"
 
 BAD_SCRIPTS: dict[str, tuple[bytes, str]] = {
     "not UTF-8": (b"exports.a = 1\n\xff\xfe", "bad.js:2: the script is not UTF-8 text (byte 14)"),
@@ -102,11 +102,11 @@ BAD_SCRIPTS: dict[str, tuple[bytes, str]] = {
     "only init": (b"exports.init = () => {}", "bad.js: the script exports no function"),
     "an infinite loop while loading": (
         b"for (;;);",
-        f"Out of gas: a call may use 200,000,000, {LIMIT}",
+        f"Out of gas: a call may use 200,000,000 (ERR_GAS)\nNothing was recorded. {LIMIT}",
     ),
     "endless allocation while loading": (
         b"const a = []; for (;;) a.push(new Uint8Array(1e6))",
-        f"Out of memory or stack: a call may use 67,108,864 bytes, {LIMIT}",
+        "Out of memory or stack: a call may use 67,108,864 bytes (ERR_MEMORY)",
     ),
     "endless recursion while loading": (
         b"const f = () => f() + 1; f()",
@@ -114,7 +114,7 @@ BAD_SCRIPTS: dict[str, tuple[bytes, str]] = {
     ),
     "an infinite loop in init": (
         b"exports.a = 1; exports.init = async () => { await System.files.writeFile('/x', 1); for (;;); }",
-        f"Out of gas: a call may use 200,000,000, {LIMIT}",
+        f"Out of gas: a call may use 200,000,000 (ERR_GAS)\nNothing was recorded. {LIMIT}",
     ),
     "an init that never settles": (
         b"exports.init = () => new Promise(() => {})",

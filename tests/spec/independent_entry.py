@@ -20,7 +20,8 @@ QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 LIMITS = (
     *("gas", "memoryBytes", "stackBytes", "argsBytes", "resultBytes", "consoleBytes"),
-    *("timers", "writtenBytes", "writtenPaths", "oracles", "oracleBytes", "oracleSeconds"),
+    *("timers", "writtenBytes", "writtenPaths", "archiveBytes", "archivePaths"),
+    *("oracles", "oracleBytes", "oracleSeconds"),
 )
 
 

@@ -75,14 +75,14 @@ class Guest:
     def on_call(self, operation: int, pointer: int, length: int) -> int:
         request = self.read(pointer & 0xFFFFFFFF, length)
         if operation == 2:
-            self.charge(50_000)
+            self.charge(10_000)
             self.asked_for_seed, self.answer = True, self.seed
         elif operation == 3:
             self.charge(50_000 + 10 * len(request))
             self.answer = b""
         elif operation == 4:
             size = self.memory.data_len(self.store)
-            self.charge(5_000_000 + 10 * len(request) + 16 * size)
+            self.charge(1_000_000 + 10 * len(request) + 2 * size)
             self.answer = self.oracle(request)
         elif operation == 5:
             self.charge(50_000 + 25 * len(request))

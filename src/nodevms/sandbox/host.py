@@ -7,13 +7,13 @@ from typing import Final, Protocol
 
 from nodevms.sandbox.image import Image
 
-SEED_GAS: Final = 50_000
+SEED_GAS: Final = 10_000
 CONSOLE_GAS: Final = 50_000
 CONSOLE_BYTE_GAS: Final = 10
-ORACLE_GAS: Final = 5_000_000
+ORACLE_GAS: Final = 1_000_000
 ORACLE_BYTE_GAS: Final = 10
 """A byte of the function's source text, which is hashed."""
-ORACLE_MEMORY_GAS: Final = 16
+ORACLE_MEMORY_GAS: Final = 2
 """A byte of the guest's memory, which is copied."""
 
 

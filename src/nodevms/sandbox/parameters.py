@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_IDENTIFIER: Final = re.compile(r"\s*(\.\.\.)?\s*([A-Za-z_$][\w$]*)")
+_IDENTIFIER: Final = re.compile(r"\s*+(?:\.\.\.\s*+)?([A-Za-z_$][\w$]*)")
 _SINGLE: Final = re.compile(r"(?:async\s+)?([A-Za-z_$][\w$]*)\s*=>")
-# One pass, whatever the text: what is not closed reaches to the end.
+# One pass, whatever the text: what is not closed reaches to the end, and nothing is tried twice.
 _SKIPPED: Final = re.compile(
     r"/\*.*?(?:\*/|\Z)|//[^\n]*|([\"'`])(?:\\(?:.|\Z)|(?!\1)[^\\])*(?:\1|\Z)", re.DOTALL
 )
@@ -31,7 +31,7 @@ def parameter_names(source: str) -> tuple[str, ...]:
     names = []
     for number, part in enumerate(_split(source, start + 1)[:PARAMETERS_MAX]):
         match = _IDENTIFIER.match(part)
-        names.append(match[2] if match else f"arg{number}")
+        names.append(match[1] if match else f"arg{number}")
     return tuple(names)
 
 

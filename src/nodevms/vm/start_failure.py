@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Final
 
@@ -38,9 +39,10 @@ def start_failure(outcome: Outcome, script: Script) -> ScriptError:
         )
     if error.startswith(_LIMIT):
         return ScriptError(
-            f"{sentence}, and so may loading the script with its init or upgrade",
+            f"{sentence} ({json.loads(error)['code']})",
             code="script-limit",
-            hint="Nothing was recorded. Use --limit if the script really needs more.",
+            hint="Nothing was recorded. Loading the script with its init or upgrade may use what "
+            "a call may; raise it with --limit if the script really needs more.",
         )
     stack = outcome.stack or ""
     place = source.place(stack)

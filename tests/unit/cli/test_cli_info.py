@@ -34,7 +34,7 @@ def test_a_server_and_its_directory_say_the_same(
     assert served == stored
     assert (served["entries"], served["epoch"], served["filesVersion"]) == (4, 2, 1)
     assert served["parameters"]["add"] == ["a", "b", "rest"]
-    assert served["limits"]["gas"] == 10_000_000_000
+    assert served["limits"]["gas"] == 1_000_000_000
     assert served["engine"].startswith("sha256:")
     assert (served["debug"], served["format"], served["hostApi"]) == (False, 1, 1)
     assert shown.exit_code == 0

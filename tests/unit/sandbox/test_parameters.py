@@ -40,4 +40,5 @@ def test_there_is_an_end_to_them() -> None:
 )
 def test_hostile_text_takes_one_pass(pattern: str) -> None:
     # A hundred times the length that the guest gives: quadratic work would reach the timeout.
-    parameter_names("async " + pattern * (400_000 // len(pattern)))
+    for before, after in (("async ", ""), ("f(", "{"), ("f(...", "{")):
+        parameter_names(before + pattern * (400_000 // len(pattern)) + after)
