@@ -103,7 +103,7 @@ class _Generator:
     def _limits(self) -> dict[str, int]:
         choose = self._chance.choice
         return {
-            "gas": choose([12_000_000, 20_000_000, 40_000_000, 160_000_000]),
+            "gas": choose([12_000_000, 20_000_000, 40_000_000]),
             "memory_bytes": choose([5 << 19, 3 << 20, 4 << 20, 8 << 20]),
             "stack_bytes": choose([40_000, 100_000, 250_000, 1 << 20]),
             "result_bytes": choose([500, 5_000, 100_000]),

@@ -43,7 +43,7 @@ exports.spin = System.readonly(() => { for (;;); })
 exports.nothing = System.readonly(() => {})
 exports.tamper = System.readonly(() => { n = 99; Object.prototype.x = 1; return [n] })
 """
-QUICK = Limits(gas=80_000_000)
+QUICK = Limits(gas=30_000_000)
 PRECISE = '[1.0,12345678901234567890,"\\ud800",-0,{"a":1,"a":2}]'
 
 
