@@ -29,6 +29,7 @@ SEPARATE = {
     "state": ["--files", "20000"],
     "drive": ["--rounds", "5"],
     "engine": [],
+    "limits": ["--quick"],
     "replicate": ["--quick"],
 }
 """Programs of their own, with what makes them quick."""

@@ -13,13 +13,19 @@ import struct
 import wasm
 import wasmtime
 
-_BUILD_ONLY = frozenset({"_initialize", "bake_compile", "bake_run"})
+_BUILD_ONLY = frozenset({"_initialize", "bake_compile", "bake_add", "bake_run"})
 _GAS = 1 << 60
 _CHUNK = 4096
 
 
-def bake(module: bytes, boot_script: bytes) -> bytes:
+def bake(module: bytes, boot_script: bytes, modules: dict[str, bytes]) -> bytes:
     """Returns the module with the boot script's memory as its initial memory.
+
+    Args:
+        module: The compiled guest.
+        boot_script: An expression that is the boot function.
+        modules: For each file of guest/modules an expression that is its function. They lie in the
+            image as bytecode and are run when a script asks for one.
 
     Raises:
         RuntimeError: The boot script failed; the message is the guest's.
@@ -28,9 +34,16 @@ def bake(module: bytes, boot_script: bytes) -> bytes:
     config.cranelift_nan_canonicalization = True
     engine = wasmtime.Engine(config)
     compiled = wasmtime.Module(engine, module)
-    bytecode = _Guest(engine, compiled).enter("bake_compile", boot_script)
+
+    def bytecode(name: str, source: bytes) -> bytes:
+        return _Guest(engine, compiled).enter("bake_compile", name.encode() + b"\0" + source)
+
     guest = _Guest(engine, compiled)
-    guest.enter("bake_run", bytecode)
+    for name, source in sorted(modules.items()):
+        code = bytecode(f"nodevms:{name}", source)
+        print(f"{name}: {len(source)} bytes of source, {len(code)} of bytecode")
+        guest.enter("bake_add", name.encode() + b"\0" + code)
+    guest.enter("bake_run", bytecode("nodevms", boot_script))
     return _with_memory(module, guest.image())
 
 

@@ -6,30 +6,21 @@ only ways to run without end, a negative rest is a trap (``unreachable``). Block
 ``nop`` are free, every other instruction costs 1. The count is a property of the module's bytes and
 so the same under every wasmtime, processor and process; wasmtime's own fuel is not.
 
-An instruction that this file does not know is refused, above all bulk memory (whose work is not in
-proportion to its count) and threads.
+Each pass of a loop that may follow pointers (``loops.py``) costs ``LOOP_PASS`` more: a few
+instructions are enough for that, and each pass may wait for memory as long as hundreds take.
 """
 
 from __future__ import annotations
 
+import instructions as op
+import loops
 import wasm
 
-_UNREACHABLE, _NOP, _BLOCK, _LOOP, _IF, _ELSE, _END = 0, 1, 2, 3, 4, 5, 0x0B
-_FREE = frozenset({_UNREACHABLE, _NOP, _BLOCK, _LOOP, _ELSE, _END})
-_BR_TABLE, _SELECT_TYPED, _F32_CONST, _F64_CONST, _PREFIX = 0x0E, 0x1C, 0x43, 0x44, 0xFC
-_SATURATING_TRUNCATIONS_MAX = 7
+LOOP_PASS = 32
+_FREE = frozenset({op.UNREACHABLE, op.NOP, op.BLOCK, op.LOOP, op.ELSE, op.END})
 # After these the next instruction may be reached from elsewhere, or not at all.
-_ENDS_RUN = frozenset({_UNREACHABLE, _LOOP, _IF, _ELSE, _END, 0x0C, 0x0D, _BR_TABLE, 0x0F})
-# How many LEB128 immediates an instruction has, where it is not none.
-_IMMEDIATES = (
-    dict.fromkeys([_BLOCK, _LOOP, _IF, 0x0C, 0x0D, 0x10], 1)
-    | {0x11: 2}
-    | dict.fromkeys(range(0x20, 0x27), 1)
-    | dict.fromkeys(range(0x28, 0x3F), 2)
-    | dict.fromkeys([0x3F, 0x40, 0x41, 0x42], 1)
-)
-_NO_IMMEDIATES = frozenset(
-    {_UNREACHABLE, _NOP, _ELSE, _END, 0x0F, 0x1A, 0x1B, *range(0x45, 0xC5)},
+_ENDS_RUN = frozenset(
+    {op.UNREACHABLE, op.LOOP, op.IF, op.ELSE, op.END, op.BR, op.BR_IF, op.BR_TABLE, op.RETURN}
 )
 
 
@@ -89,9 +80,10 @@ def _metered_function(function: bytes, gas: bytes) -> bytes:
         at = wasm.skip_leb(function, at) + 1
     out = bytearray(function[:at])
     run_start, cost, check = at, 0, True
+    dear = loops.following(function, at)
     while at < len(function):
         opcode = function[at]
-        at = _after(function, at)
+        at = op.after(function, at)
         cost += opcode not in _FREE
         if opcode not in _ENDS_RUN:
             continue
@@ -99,8 +91,8 @@ def _metered_function(function: bytes, gas: bytes) -> bytes:
             out += _charge(cost, gas, check)
             check = False
         out += function[run_start:at]
-        run_start, cost = at, 0
-        check = check or opcode == _LOOP
+        run_start, cost = at, LOOP_PASS if at in dear else 0
+        check = check or opcode == op.LOOP
     if run_start != len(function):
         raise wasm.FormatError("a function does not end with `end`")
     return bytes(out)
@@ -113,33 +105,3 @@ def _charge(cost: int, gas: bytes, check: bool) -> bytes:
         # global.get gas; i64.const 0; i64.lt_s; if; unreachable; end
         code += b"\x23" + gas + b"\x42\x00\x53\x04\x40\x00\x0b"
     return code
-
-
-def _after(code: bytes, at: int) -> int:
-    """The offset after the instruction at an offset."""
-    opcode = code[at]
-    at += 1
-    if opcode in _NO_IMMEDIATES:
-        return at
-    if opcode in _IMMEDIATES:
-        for _ in range(_IMMEDIATES[opcode]):
-            at = wasm.skip_leb(code, at)
-        return at
-    if opcode == _F32_CONST:
-        return at + 4
-    if opcode == _F64_CONST:
-        return at + 8
-    if opcode == _BR_TABLE:
-        count, at = wasm.read_unsigned(code, at)
-        for _ in range(count + 1):
-            at = wasm.skip_leb(code, at)
-        return at
-    if opcode == _SELECT_TYPED:
-        count, at = wasm.read_unsigned(code, at)
-        return at + count
-    if opcode == _PREFIX:
-        extended, at = wasm.read_unsigned(code, at)
-        if extended <= _SATURATING_TRUNCATIONS_MAX:
-            return at
-        raise wasm.FormatError(f"instruction 0xfc {extended} is not allowed in the guest")
-    raise wasm.FormatError(f"instruction {opcode:#x} is not allowed in the guest")

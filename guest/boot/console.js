@@ -50,6 +50,7 @@ export function makeConsole (native, format, inspect) {
       if (args.length > 0) write('log', format(args))
       groups++
     },
+    clear () {},
     groupEnd () { if (groups > 0) groups-- },
     count (label = 'default') {
       label = toText(label)

@@ -1,7 +1,7 @@
 // `System.files`: encodings are done here; only paths, options and raw bytes cross to the host.
 
 import {
-  Bytes, Moment, NoBytes, WrongType, apply, freeze, hasOwn, isView, isWellFormed, keys, parse, quote, record, setPrototypeOf, stringify,
+  Bytes, Moment, NoBytes, WrongType, apply, define, freeze, fromBase64, hasOwn, isView, isWellFormed, keys, parse, quote, record, setPrototypeOf, stringify,
   toBase64, toHex, toLowerCase
 } from './primordials.js'
 import { namedError } from './errors.js'
@@ -44,7 +44,12 @@ export function makeFiles (native, Buffer) {
   }
 
   const failed = (answer) => hasOwn(answer[0], 'error')
-  const errorOf = (answer) => namedError(answer[0].error.name, answer[0].error.message)
+  function errorOf (answer) {
+    const { name, message } = answer[0].error
+    const error = namedError(name, message)
+    if (hasOwn(answer[0].error, 'code')) define(error, 'code', answer[0].error.code)
+    return error
+  }
 
   // Asks the host and returns its answer's value, or throws its error.
   function ask (request, data) {
@@ -83,13 +88,24 @@ export function makeFiles (native, Buffer) {
     return text
   }
 
+  // The engine decodes what is strictly base64 a hundred times as fast as Buffer, which takes all else
+  // that Node takes.
+  function fromText (data, encoding) {
+    if (encoding === 'base64') {
+      try {
+        return fromBase64(data)
+      } catch {}
+    }
+    return apply(from, Buffer, [data, encoding])
+  }
+
   function bytesOf (data, encoding) {
     if (encoding === 'json') return native.encode(toText(data))
     if (native.isBytes(data)) return data
     if (isView(data) || native.kind(data) === 'ArrayBuffer') throw new WrongType('The bytes are detached or out of bounds')
     if (typeof data === 'string') {
       if (encoding === undefined || encoding === 'utf8') return native.encode(data)
-      return apply(from, Buffer, [data, encoding])
+      return fromText(data, encoding)
     }
     if (encoding === undefined) return native.encode(toText(data))
     throw new WrongType('With the encoding ' + encoding + ', the data must be a string or bytes')

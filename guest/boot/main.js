@@ -1,6 +1,6 @@
 // The boot script: runs once, when the guest's image is made, and gives the C side what it calls.
 
-import { Buffer, installWeb } from './web.js'
+import { Buffer, buffers, installWeb } from './web.js'
 import {
   WrongRange, WrongType, defineProperty, freeze, functionText, getOwnPropertyDescriptor, hasOwn, isWellFormed, ownKeys, quote, record, slice
 } from './primordials.js'
@@ -8,6 +8,7 @@ import { makeConsole } from './console.js'
 import { installStack } from './errors.js'
 import { makeFiles } from './files.js'
 import { makeInspect } from './inspect.js'
+import { makeModules } from './modules.js'
 import { makeText } from './text.js'
 import { makeTimers } from './timers.js'
 
@@ -21,6 +22,8 @@ export default function boot (native) {
   makeText(native)
   installStack(native)
   installWeb()
+
+  const modules = makeModules(native, buffers)
 
   let caller = null
   const files = makeFiles(native, Buffer)
@@ -71,6 +74,9 @@ export default function boot (native) {
       caller = null
     },
     uncaught: terminal.uncaught,
-    exports: exported
+    exports: exported,
+    require: modules.require,
+    resolve: modules.resolve,
+    imported: modules.imported
   }
 }

@@ -40,6 +40,8 @@ const typedArray = getPrototypeOf(Uint8Array.prototype)
 export const arrayLength = getter(typedArray, 'length')
 export const arrayName = getter(typedArray, Symbol.toStringTag)
 export const arraySet = uncurry(typedArray.set)
+const decodeBase64 = Uint8Array.fromBase64
+export const fromBase64 = (text) => apply(decodeBase64, Uint8Array, [text])
 export const toBase64 = uncurry(Uint8Array.prototype.toBase64)
 export const toHex = uncurry(Uint8Array.prototype.toHex)
 

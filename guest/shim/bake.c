@@ -13,15 +13,15 @@ static void engine_init(void)
     output.input_capacity = INPUT_BYTES;
 }
 
-/* Compiles the boot script in the input; its bytecode, without the source text, is the
-   output text. */
+/* Compiles the script in the input, which stands after its name and a NUL; its bytecode, without
+   the source text, is the output text. */
 int GUEST_EXPORT(bake_compile)(uint32_t length)
 {
     size_t size;
     engine_init();
-    char *source = input_large;
-    source[length] = 0;
-    JSValue boot = JS_Eval(ctx, source, length, "nodevms",
+    char *name = input_large, *source = name + strlen(name) + 1;
+    name[length] = 0;
+    JSValue boot = JS_Eval(ctx, source, name + length - source, name,
                            JS_EVAL_TYPE_GLOBAL | JS_EVAL_FLAG_COMPILE_ONLY);
     if (JS_IsException(boot))
         return end_thrown();
@@ -29,6 +29,19 @@ int GUEST_EXPORT(bake_compile)(uint32_t length)
         ctx, &size, boot,
         JS_WRITE_OBJ_BYTECODE | JS_WRITE_OBJ_STRIP_SOURCE);
     output.text_length = size;
+    return ENDED_WITH_VALUE;
+}
+
+/* Keeps a module's bytecode from the input, which stands after its name and a NUL. */
+int GUEST_EXPORT(bake_add)(uint32_t length)
+{
+    struct builtin *next = &builtins[builtins_count++];
+    if (builtins_count > BUILTINS_MAX)
+        __builtin_trap();
+    next->name = input_large;
+    next->bytecode = (uint8_t *)input_large + strlen(input_large) + 1;
+    next->length = length - (next->bytecode - (uint8_t *)input_large);
+    input_large = NULL;
     return ENDED_WITH_VALUE;
 }
 
@@ -45,6 +58,7 @@ int GUEST_EXPORT(bake_run)(uint32_t length)
         return end_thrown();
     JSValue native = JS_NewObjectProto(ctx, JS_NULL);
     JS_SetPropertyFunctionList(ctx, native, native_functions, countof(native_functions));
+    JS_SetPropertyFunctionList(ctx, native, builtin_functions, countof(builtin_functions));
     JSValue guest = JS_Call(ctx, boot, JS_UNDEFINED, 1, vc(&native));
     if (JS_IsException(guest))
         return end_thrown();
@@ -52,8 +66,13 @@ int GUEST_EXPORT(bake_run)(uint32_t length)
     boot_end = JS_GetPropertyStr(ctx, guest, "end");
     boot_uncaught = JS_GetPropertyStr(ctx, guest, "uncaught");
     boot_exports = JS_GetPropertyStr(ctx, guest, "exports");
+    boot_resolve = JS_GetPropertyStr(ctx, guest, "resolve");
+    boot_imported = JS_GetPropertyStr(ctx, guest, "imported");
     module = JS_NewObject(ctx);
     JS_SetPropertyStr(ctx, module, "exports", JS_NewObject(ctx));
+    JS_DefinePropertyValueStr(ctx, module, "require", JS_GetPropertyStr(ctx, guest, "require"),
+                              JS_PROP_WRITABLE | JS_PROP_CONFIGURABLE);
+    JS_SetModuleLoaderFunc2(rt, import_resolve, import_load, import_attributes, NULL);
     JS_SetHostPromiseRejectionTracker(rt, rejection_tracked, NULL);
     JS_FreeValue(ctx, guest);
     JS_FreeValue(ctx, native);

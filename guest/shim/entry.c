@@ -98,23 +98,73 @@ static JSValue export_function(JSValueConst exports, JSAtom name)
     return JS_UNDEFINED;
 }
 
+/* Runs the body of a CommonJS module (consumed). */
+static JSValue run_function(JSValue script)
+{
+    JSValue exports = JS_GetPropertyStr(ctx, module, "exports");
+    JSValue require = JS_GetPropertyStr(ctx, module, "require");
+    JSValueConst arguments[] = { exports, require, module };
+    JSValue loaded = JS_Call(ctx, script, exports, countof(arguments), arguments);
+    JS_FreeValue(ctx, script);
+    JS_FreeValue(ctx, require);
+    JS_FreeValue(ctx, exports);
+    return loaded;
+}
+
+/* What an ES module offers: its namespace, or the object that is its only export, as `default`. */
+static JSValue module_exports(JSModuleDef *m)
+{
+    JSPropertyEnum *names;
+    uint32_t count;
+    JSValue namespace = JS_GetModuleNamespace(ctx, m);
+    if (JS_IsException(namespace)
+        || JS_GetOwnPropertyNames(ctx, &names, &count, namespace, JS_GPN_STRING_MASK))
+        return JS_EXCEPTION;
+    bool alone = count == 1 && names[0].atom == JS_ATOM_default;
+    JS_FreePropertyEnum(ctx, names, count);
+    if (!alone)
+        return namespace;
+    JSValue value = JS_GetProperty(ctx, namespace, JS_ATOM_default);
+    if (JS_IsException(value) || (JS_IsObject(value) && !JS_IsFunction(ctx, value))) {
+        JS_FreeValue(ctx, namespace);
+        return value;
+    }
+    JS_FreeValue(ctx, value);
+    return namespace;
+}
+
+/* Runs an ES module to its end. */
+static JSValue run_module(JSModuleDef *m, bool *pending)
+{
+    if (js_resolve_module(ctx, m) < 0)
+        return JS_EXCEPTION;
+    JSValue loaded = settled(JS_EvalFunction(ctx, JS_NewModuleValue(ctx, m)), pending);
+    if (*pending || JS_IsException(loaded))
+        return loaded;
+    JS_FreeValue(ctx, loaded);
+    JSValue exports = module_exports(m);
+    if (JS_IsException(exports) || JS_SetPropertyStr(ctx, module, "exports", exports) < 0)
+        return JS_EXCEPTION;
+    return JS_UNDEFINED;
+}
+
 static int load(const char *code, size_t length, const char *run)
 {
-    JSValue script = script_compile(code, length);
+    JSModuleDef *m;
+    bool pending = false;
+    JSValue script = script_compile(code, length, &m);
     if (JS_IsException(script))
         return end_thrown();
-    JSValue exports = JS_GetPropertyStr(ctx, module, "exports");
-    JSValueConst arguments[] = { exports, module };
-    JSValue loaded = JS_Call(ctx, script, exports, 2, arguments);
-    JS_FreeValue(ctx, script);
-    JS_FreeValue(ctx, exports);
+    JSValue loaded = m ? run_module(m, &pending) : run_function(script);
+    if (pending)
+        return ENDED_NEVER_SETTLED;
     if (JS_IsException(loaded))
         return end_with(loaded);
     JS_FreeValue(ctx, loaded);
     drain();
     if (!run)
         return ENDED_WITH_NOTHING;
-    exports = JS_GetPropertyStr(ctx, module, "exports");
+    JSValue exports = JS_GetPropertyStr(ctx, module, "exports");
     if (JS_IsException(exports))
         return end_thrown();
     JSAtom name = JS_NewAtom(ctx, run);

@@ -52,9 +52,8 @@ static void random_seed_from_host(void)
     random_seeded = true;
 }
 
-static JSValue math_random(JSContext *c, JSValueConst this_value, int argc, JSValueConst *argv)
+static uint64_t random_next(void)
 {
-    (void)c, (void)this_value, (void)argc, (void)argv;
     if (!random_seeded)
         random_seed_from_host();
     uint64_t *s = random_state;
@@ -65,5 +64,21 @@ static JSValue math_random(JSContext *c, JSValueConst this_value, int argc, JSVa
     s[0] ^= s[3];
     s[2] ^= t;
     s[3] = rotate_left(s[3], 45);
-    return JS_NewFloat64(c, (double)(result >> 11) * 0x1p-53);
+    return result;
+}
+
+static JSValue math_random(JSContext *c, JSValueConst this_value, int argc, JSValueConst *argv)
+{
+    (void)c, (void)this_value, (void)argc, (void)argv;
+    return JS_NewFloat64(c, (double)(random_next() >> 11) * 0x1p-53);
+}
+
+/* Bytes for `crypto`: each number's eight, the lowest first, the last one's as far as they are
+   wanted. */
+static void random_fill(uint8_t *bytes, size_t length)
+{
+    for (size_t at = 0; at < length; at += 8) {
+        uint64_t number = random_next();
+        memcpy(bytes + at, &number, length - at < 8 ? length - at : 8);
+    }
 }

@@ -36,4 +36,4 @@ struct call_request {
 static char input_small[INPUT_BYTES + 1];
 static char *input_large;
 
-static JSValue module, boot_fire, boot_end, boot_uncaught, boot_exports;
+static JSValue module, boot_fire, boot_end, boot_uncaught, boot_exports, boot_resolve, boot_imported;

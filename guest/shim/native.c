@@ -107,14 +107,16 @@ NATIVE(native_log)
     return JS_UNDEFINED;
 }
 
-/* kind(value) -> the name of its internal class, "Proxy" for one (whose class has another's name),
-   "" for primitives */
+/* kind(value) -> the name of its internal class, "Proxy" and "Module" for those (whose classes have
+   another's name), "" for primitives */
 NATIVE(native_kind)
 {
     if (JS_VALUE_GET_TAG(argv[0]) != JS_TAG_OBJECT)
         return JS_NewString(c, "");
     if (JS_GetClassID(argv[0]) == JS_CLASS_PROXY)
         return JS_NewString(c, "Proxy");
+    if (JS_GetClassID(argv[0]) == JS_CLASS_MODULE_NS)
+        return JS_NewString(c, "Module");
     return JS_AtomToString(c, rt->class_array[JS_VALUE_GET_OBJ(argv[0])->class_id].class_name);
 }
 
@@ -217,6 +219,17 @@ NATIVE(native_timers_max)
     return JS_NewUint32(c, timers_max);
 }
 
+/* random(bytes): fills them, see environment.c */
+NATIVE(native_random)
+{
+    uint8_t *bytes;
+    size_t length;
+    if (!bytes_of(argv[0], &bytes, &length))
+        return JS_ThrowTypeError(c, "not a byte source");
+    random_fill(bytes, length);
+    return JS_UNDEFINED;
+}
+
 static const JSCFunctionListEntry native_functions[] = {
     JS_CFUNC_DEF("files", 2, native_files),
     JS_CFUNC_DEF("log", 1, native_log),
@@ -232,6 +245,7 @@ static const JSCFunctionListEntry native_functions[] = {
     JS_CFUNC_DEF("unfinished", 1, native_unfinished),
     JS_CFUNC_DEF("caller", 0, native_caller),
     JS_CFUNC_DEF("timersMax", 0, native_timers_max),
+    JS_CFUNC_DEF("random", 1, native_random),
 };
 
 static void delete_named(JSValueConst object, const char *property)

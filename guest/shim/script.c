@@ -1,5 +1,6 @@
-/* A script is the body of a CommonJS module function. It is parsed as such, not wrapped in text:
-   lines and columns are its own, and no brace in it can leave the function. */
+/* A script is the body of a CommonJS module function or, if it cannot be one and can be an ES module,
+   that. It is parsed as such, not wrapped in text: lines and columns are its own, and no brace in it
+   can leave the function. */
 
 #define SCRIPT_NAME "script.js"
 
@@ -45,10 +46,12 @@ static bool parse_body(JSParseState *s, JSFunctionDef *fd)
     return true;
 }
 
-/* function (exports, module) { <code> }, sloppy unless the code says 'use strict'. The code must be
-   NUL-terminated UTF-8. Returns the function, or an exception for a syntax error. */
-static JSValue script_compile(const char *code, size_t length)
+/* function (exports, require, module) { <code> }, sloppy unless the code says 'use strict'. The code
+   must be NUL-terminated UTF-8. Returns the function, or an exception for a syntax error; *reached is
+   how far the parser came. */
+static JSValue compile_function(const char *code, size_t length, size_t *reached)
 {
+    static const char *const parameters[] = { "exports", "require", "module" };
     JSParseState state, *s = &state;
     js_parse_init(ctx, s, code, length, SCRIPT_NAME, 1);
     skip_shebang(&s->buf_ptr, s->buf_end);
@@ -63,16 +66,19 @@ static JSValue script_compile(const char *code, size_t length)
     fd->new_target_allowed = fd->arguments_allowed = true;
     fd->has_simple_parameter_list = true;
     fd->in_function_body = true;
-    JSAtom exports = JS_NewAtom(ctx, "exports"), module = JS_NewAtom(ctx, "module");
-    bool good = add_arg(ctx, fd, exports) >= 0 && add_arg(ctx, fd, module) >= 0;
-    JS_FreeAtom(ctx, exports);
-    JS_FreeAtom(ctx, module);
-    fd->defined_arg_count = 2;
+    bool good = true;
+    for (size_t i = 0; good && i < countof(parameters); i++) {
+        JSAtom name = JS_NewAtom(ctx, parameters[i]);
+        good = add_arg(ctx, fd, name) >= 0;
+        JS_FreeAtom(ctx, name);
+    }
+    fd->defined_arg_count = countof(parameters);
     if (good) {
         push_scope(s);
         fd->body_scope = fd->scope_level;
         good = parse_body(s, fd);
     }
+    *reached = s->buf_ptr - s->buf_start;
     if (!good) {
         free_token(s, &s->token);
         js_free_function_def(ctx, fd);
@@ -80,4 +86,58 @@ static JSValue script_compile(const char *code, size_t length)
     }
     JSValue function = js_create_function(ctx, fd);
     return JS_IsException(function) ? function : js_closure(ctx, function, NULL, NULL);
+}
+
+/* The code as an ES module whose imports are not looked for yet, or NULL with an exception pending:
+   what __JS_EvalInternal does, which would mix the two. */
+static JSModuleDef *compile_module(const char *code, size_t length, size_t *reached)
+{
+    JSParseState state, *s = &state;
+    js_parse_init(ctx, s, code, length, SCRIPT_NAME, 1);
+    skip_shebang(&s->buf_ptr, s->buf_end);
+    JSModuleDef *m = js_new_module_def(ctx, JS_NewAtom(ctx, SCRIPT_NAME));
+    JSFunctionDef *fd = js_new_function_def(ctx, NULL, true, false, SCRIPT_NAME, 1, 1);
+    s->cur_func = fd;
+    s->is_module = true;
+    fd->module = m;
+    fd->eval_type = JS_EVAL_TYPE_MODULE;
+    fd->func_kind = JS_FUNC_ASYNC;
+    fd->has_this_binding = fd->arguments_allowed = true;
+    fd->is_strict_mode = fd->in_function_body = true;
+    push_scope(s);
+    fd->body_scope = fd->scope_level;
+    bool good = !js_parse_program(s);
+    *reached = s->buf_ptr - s->buf_start;
+    if (good) {
+        m->has_tla = fd->has_await;
+        m->func_obj = js_create_function(ctx, fd);
+        good = !JS_IsException(m->func_obj);
+    } else {
+        free_token(s, &s->token);
+        js_free_function_def(ctx, fd);
+    }
+    if (good)
+        return m;
+    m->func_obj = JS_UNDEFINED;
+    js_free_module_def(ctx, m);
+    return NULL;
+}
+
+/* The script as one of the two: *m is the module, or the function is returned. If the code is neither,
+   the exception is that of the parser that came further. */
+static JSValue script_compile(const char *code, size_t length, JSModuleDef **m)
+{
+    size_t reached, module_reached;
+    *m = NULL;
+    JSValue function = compile_function(code, length, &reached);
+    if (!JS_IsException(function))
+        return function;
+    JSValue thrown = JS_GetException(ctx);
+    *m = compile_module(code, length, &module_reached);
+    if (*m || module_reached > reached) {
+        JS_FreeValue(ctx, thrown);
+        return *m ? JS_UNDEFINED : JS_EXCEPTION;
+    }
+    JS_FreeValue(ctx, JS_GetException(ctx));
+    return JS_Throw(ctx, thrown);
 }

@@ -34,7 +34,7 @@ exports.infiniteLoop = async () => { n.calls = -1; await fs.writeFile('/undone',
 exports.infinitePromises = async () => { n.calls = -1; for (;;) await null }
 exports.infiniteTimers = () => { n.calls = -1; return new Promise(() => setInterval(() => {}, 1)) }
 exports.hungryPattern = () => /^(a+)+$/.test('a'.repeat(40) + '!')
-exports.endlessAllocation = () => { const a = []; for (;;) a.push(new Array(10000).fill(n)) }
+exports.endlessAllocation = () => { const a = []; for (;;) a.push(new Uint8Array(100000).fill(n)) }
 exports.endlessText = () => { let s = 'x'; for (;;) s += s }
 exports.hugeBuffer = () => new Uint8Array(2 ** 31)
 exports.endlessRecursion = () => exports.endlessRecursion() + 1

@@ -77,7 +77,7 @@ CASES: dict[str, tuple[str, list[object], object]] = {
     ),
     "too much written": (
         *("tooMuchWritten", []),
-        stopped("ERR_FILES", "a call writes at most 16777216 bytes"),
+        stopped("ERR_WRITTEN_BYTES", "The call would write more than 16,777,216 bytes"),
     ),
     "an infinite loop": ("infiniteLoop", [], OUT_OF_GAS),
     "infinite promises": ("infinitePromises", [], OUT_OF_GAS),

@@ -21,7 +21,7 @@ from command_line import (
 
 COUNTER = example("counter.js")
 LIMITS = ("--limit", "gas=200000000")
-LIMIT = "and so may loading the script with its init or upgrade"
+LIMIT = "Loading the script with its init or upgrade may use what a call may"
 
 BAD_SCRIPTS: dict[str, tuple[bytes, str]] = {
     "not UTF-8": (b"exports.a = 1\n\xff\xfe", "bad.js:2: the script is not UTF-8 text (byte 14)"),
@@ -44,20 +44,38 @@ BAD_SCRIPTS: dict[str, tuple[bytes, str]] = {
     "throw undefined while loading": (b"throw undefined", "bad.js: undefined was thrown"),
     "require": (
         b"const fs = require('fs')",
-        "bad.js:1:12: ReferenceError: require is not defined\nconst fs = require('fs')\n"
-        "           ^\n    at <anonymous> (bad.js:1:12)\n"
-        "A backend script is one file: bundle what it needs from npm.",
+        "bad.js:1:11: Error: Cannot find module 'fs': a backend script has its own files, in "
+        "System.files\nconst fs = require('fs')\n          ^\n    at <anonymous> (bad.js:1:11)\n",
     ),
-    "process": (b"process.env", "and nothing else of Node."),
+    "a package": (
+        b"const _ = require('lodash')",
+        "put what it needs from npm into it with: npx esbuild script.js --bundle",
+    ),
+    "process": (b"process.env", "bundle it with --define:process.env={}."),
+    "__dirname": (b"__dirname", "nothing of Node that depends on the machine."),
     "fetch": (b"fetch('http://example.org')", "A backend script reaches no network"),
-    "a module that imports": (
+    "a module that imports a package": (
         b"import fs from 'fs'\nexport function x () {}",
-        "import fs from 'fs'\n       ^\nA backend script is a CommonJS module",
+        "bad.js: Error: Cannot find module 'fs': a backend script has its own files",
     ),
-    "a module that exports": (b"export const x = () => 1", "write exports.name = "),
-    "await outside a function": (
-        b"exports.x = () => 1\nconst a = await System.files.readFile('/a')",
-        "await works inside async functions only",
+    "a module that is none": (
+        b"import path from 'path'\nexport const x = ;",
+        "bad.js:2:18: SyntaxError: unexpected token in expression: ';'\n"
+        "export const x = ;\n                 ^",
+    ),
+    "half a module": (
+        b"const a = await System.files.exists('/a')\nexports.x = () => 1",
+        "bad.js:2:1: ReferenceError: exports is not defined\nexports.x = () => 1\n^\n"
+        "    at <anonymous> (bad.js:2:1)\n"
+        "A script with import, export or await at its top is an ES module",
+    ),
+    "await in a plain function": (
+        b"exports.x = () => { await System.files.readFile('/a') }",
+        "await works in async functions, and at the top of an ES module.",
+    ),
+    "a module that never loads": (
+        b"export const x = () => 1\nawait new Promise(() => {})",
+        "bad.js: what the script, its init or upgrade waits for never settles",
     ),
     "a class": (
         b"module.exports = new (class { x () {} })()",
@@ -77,11 +95,11 @@ BAD_SCRIPTS: dict[str, tuple[bytes, str]] = {
     "only init": (b"exports.init = () => {}", "bad.js: the script exports no function"),
     "an infinite loop while loading": (
         b"for (;;);",
-        f"Out of gas: a call may use 200,000,000, {LIMIT}",
+        f"Out of gas: a call may use 200,000,000 (ERR_GAS)\nNothing was recorded. {LIMIT}",
     ),
     "endless allocation while loading": (
         b"const a = []; for (;;) a.push(new Uint8Array(1e6))",
-        f"Out of memory or stack: a call may use 67,108,864 bytes, {LIMIT}",
+        "Out of memory or stack: a call may use 67,108,864 bytes (ERR_MEMORY)",
     ),
     "endless recursion while loading": (
         b"const f = () => f() + 1; f()",
@@ -89,11 +107,11 @@ BAD_SCRIPTS: dict[str, tuple[bytes, str]] = {
     ),
     "an infinite loop in init": (
         b"exports.a = 1; exports.init = async () => { await System.files.writeFile('/x', 1); for (;;); }",
-        f"Out of gas: a call may use 200,000,000, {LIMIT}",
+        f"Out of gas: a call may use 200,000,000 (ERR_GAS)\nNothing was recorded. {LIMIT}",
     ),
     "an init that never settles": (
         b"exports.init = () => new Promise(() => {})",
-        "bad.js: the promise that init or upgrade returned never settles\nNothing was recorded.",
+        "bad.js: what the script, its init or upgrade waits for never settles\nNothing was recorded.",
     ),
     "an init that throws": (
         b"exports.a = () => 1; exports.init = async () => { throw new Error('not today') }",
@@ -125,7 +143,7 @@ def test_what_is_no_javascript_is_explained(place: Path) -> None:
     (place / "typed.ts").write_text("exports.add = (a: number, b: number) => a + b")
     said = refused("typed.ts")
     assert "typed.ts:1:17: SyntaxError" in said
-    assert "npx esbuild typed.ts --bundle --format=cjs --outfile=script.js" in said
+    assert "npx esbuild typed.ts --bundle --platform=node --format=cjs --outfile=script.js" in said
     (place / "package.json").write_text('{"name": "a", "main": "index.js"}')
     assert "This is no script. Name the file that it describes." in refused("package.json")
 

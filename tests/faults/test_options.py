@@ -13,7 +13,6 @@ import pytest
 from command_line import PATIENCE_S, ROOT, example, in_process, serving
 
 from nodevms.cli.exec_ import command
-from nodevms.vm.limits import CEILINGS, Limits
 from nodevms.vm.running import QUEUE_CEILING, QUEUE_MAX
 
 COUNTER = example("counter.js")
@@ -48,11 +47,6 @@ def test_the_page_lists_the_options_with_their_defaults() -> None:
 
 
 def test_the_page_s_limits_are_those_of_the_code() -> None:
-    listed = {row[0].strip("`"): tuple(row[1:3]) for row in rows("Limits")}
-    assert listed == {
-        name: (f"{getattr(Limits(), name):,}", f"{getattr(CEILINGS, name):,}")
-        for name in Limits.__struct_fields__
-    }
     assert f"1 to {QUEUE_CEILING:,}" in PAGE
     assert f"`--queue` | {QUEUE_MAX} " in PAGE
 
@@ -67,7 +61,7 @@ def test_help_says_what_is_public_and_shows_examples() -> None:
     ("arguments", "sentences"),
     [
         (["--limit", "petrol=1"], ["there is no limit 'petrol'", "Limits are gas, memory_bytes"]),
-        (["--limit", "gas"], ["the limit gas takes a whole number, as in gas=10000000000"]),
+        (["--limit", "gas"], ["the limit gas takes a whole number, as in gas=1000000000"]),
         (["--limit", "gas=-1"], ["the limit gas takes a whole number"]),
         (["--limit", "gas=" + "9" * 5000], ["the limit gas takes a whole number"]),
         (["--limit", "gas=0"], ["gas is 0; allowed are 1 to 100,000,000,000"]),
@@ -146,7 +140,7 @@ def test_loopback_has_two_families(place: Path) -> None:
 
 
 def test_the_queue_s_length_is_the_operator_s_choice(place: Path) -> None:
-    Path("slow.js").write_text("exports.slow = () => { for (let i = 0; i < 3000000; i++); }")
+    Path("slow.js").write_text("exports.slow = () => { for (let i = 0; i < 1000000; i++); }")
     batch = json.dumps([{"jsonrpc": "2.0", "method": "slow", "id": n} for n in range(10)])
     with serving("slow.js", "--queue", "3") as server:
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_S)

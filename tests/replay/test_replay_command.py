@@ -201,7 +201,7 @@ def test_a_history_that_cannot_be_replayed_is_still_compared_with_the_one_seen_b
 ) -> None:
     one = Honest(engine, tmp_path / "one").run(COUNTER, [("increment",)])
     assert verify(one.directory).exit_code == 0
-    sign_edit(0, b'"gas":10000000000,', b'"gas":10000000000000,')(one.directory)
+    sign_edit(0, b'"gas":1000000000,', b'"gas":10000000000000,')(one.directory)
     assert verify_json(one.directory, "--no-memory")[1]["code"] == "ceiling"
     status, document = verify_json(one.directory)
     assert (status, document["code"], document["entry"]) == (1, "log-rewritten", 0)

@@ -46,7 +46,7 @@ def test_quotes_in_paths_and_names_count_as_they_are_spelled(
         (
             "exports.f = () => 1; exports.init = () => System.files.writeFile('/a', 'long')",
             Limits(written_bytes=3),
-            "a call writes at most 3 bytes",
+            "The call would write more than 3 bytes",
         ),
     ],
 )

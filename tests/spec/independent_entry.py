@@ -20,7 +20,7 @@ QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 LIMITS = (
     *("gas", "memoryBytes", "stackBytes", "argsBytes", "resultBytes", "consoleBytes"),
-    *("timers", "writtenBytes", "writtenPaths"),
+    *("timers", "writtenBytes", "writtenPaths", "archiveBytes", "archivePaths"),
 )
 
 

@@ -29,7 +29,25 @@ exports.later = async () => { await new Promise(resolve => setTimeout(resolve, 1
 exports.print = text => console.error(text)
 exports.odd = () => [NaN, -0, 1e21, 0.1 + 0.2, '\\ud800']
 exports.nothing = () => {}
+exports.hash = (name, text) => require('crypto').createHash(name).update(text).digest('hex')
+exports.hmac = (name, key, text) => require('crypto').createHmac(name, key).update(text).digest('hex')
+exports.verify = (x, signature) => require('node:crypto').verify(
+  null, Buffer.alloc(0), { format: 'jwk', key: { kty: 'OKP', crv: 'Ed25519', x } }, Buffer.from(signature, 'base64'))
+exports.bytes = async () => (await import('crypto')).randomBytes(5).toString('hex')
 """
+
+ES_MODULE = """
+import { join } from 'node:path'
+let calls = await Promise.resolve(3)
+export async function upgrade () { await null; calls = 7 }
+export const count = () => ++calls
+export default path => join('/a', path)
+"""
+
+KEY = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo"
+SIGNATURE = (
+    "5VZDAMNgrHKQhuLMgG6CioSHfx645dl02HPgZSJJAVVfuIIVkKM7rMYeOXAc+bRr0lv18FlbviRlUUFDjnoQCw=="
+)
 
 CALLS = [
     ("count",),
@@ -45,6 +63,12 @@ CALLS = [
     ("odd",),
     ("nothing",),
     ("count",),
+    ("hash", "sha256", "é"),
+    ("hash", "md5", ""),
+    ("hmac", "sha512", "key", "text"),
+    ("verify", KEY, SIGNATURE),
+    ("verify", KEY, "a" + SIGNATURE[1:]),
+    ("bytes",),
 ]
 
 
@@ -52,7 +76,7 @@ def test_results_and_gas(engine: Engine, tmp_path: Path) -> None:
     honest = Honest(engine, tmp_path / "backend", debug=True)
     honest.run(SCRIPT, CALLS).run(SCRIPT, [("count",)]).run(
         SCRIPT + "exports.upgrade = () => { calls = 7 }", [("count",)], upgrade=True
-    )
+    ).run(ES_MODULE, [("count",), ("default", "../b")], upgrade=True)
     problems: list[str] = []
     heap_hash = Verifier(engine).verify(honest.directory).heap_hash
     # The guest's stack needs a thread's that is larger than the system's default.
@@ -68,7 +92,7 @@ def test_results_and_gas(engine: Engine, tmp_path: Path) -> None:
 
 def replay(directory: Path, heap_hash: str, problems: list[str]) -> None:
     entries = [read_entry(block) for block in verify(directory).log.blocks]
-    assert len(entries) == 18
+    assert len(entries) == 27
     guest, code = None, ""
     module = Path(str(resources.files("nodevms.sandbox").joinpath("guest.wasm")))
     for seq, entry in enumerate(entries):

@@ -15,13 +15,13 @@ from nodevms.archive.errors import (
 )
 from nodevms.archive.files import ArchiveInfo, FileApi
 from nodevms.archive.index_file import remove_index
-from nodevms.archive.overlay import Overlay, PendingChange
+from nodevms.archive.overlay import Overlay
 from nodevms.archive.paths import canonical_path
 from nodevms.archive.pieces import content_pieces
 from nodevms.archive.proof import StateProof, verify_proof
 from nodevms.archive.publication import PublicationPlanner, Published
 from nodevms.archive.publisher import Publisher
-from nodevms.archive.record import Change, HistoryItem, Record, Value
+from nodevms.archive.record import Change, HistoryItem, PendingChange, Record, Totals, Value
 from nodevms.archive.state import State
 from nodevms.archive.state_at import StateAt
 from nodevms.archive.temporary_contents import TemporaryContents
@@ -60,6 +60,7 @@ __all__ = [
     "StateProof",
     "StoredContents",
     "TemporaryContents",
+    "Totals",
     "TreeScan",
     "UnknownVersionError",
     "Value",

@@ -92,10 +92,26 @@ class MalformedRequestError(FilesError):
     code = "files-malformed-request"
 
 
-class LimitExceededError(NodeVMSError):
-    """One call changed more than the backend's limits allow; the whole call is undone."""
+class ArchiveFullError(FilesError):
+    """All files together would be more than the backend's limits allow; nothing was changed.
 
-    code = "files-limit"
+    Its ``code`` is the limit's, as the script sees it.
+    """
+
+    name = "QuotaExceededError"
+
+
+class ListingTooLargeError(FilesError):
+    """The names in a folder are more than an answer may hold, whatever the gas."""
+
+    name = "QuotaExceededError"
+
+
+class LimitExceededError(NodeVMSError):
+    """One call changed more than the backend's limits allow; the whole call is undone.
+
+    Its ``code`` is the limit's, as the script sees it and the log has it.
+    """
 
 
 class UnknownVersionError(NodeVMSError):

@@ -2,8 +2,8 @@
 
 A request is a JSON array ``[name, ...arguments]`` in UTF-8, then maybe NUL and raw bytes. An
 argument is a string, a number, a boolean, null, or a flat object of these. An answer is
-``{"value":…}`` or ``{"error":{"name":…,"message":…}}``, then for a file's content NUL and the raw
-bytes. JSON text holds no NUL, so the first one ends it.
+``{"value":…}`` or ``{"error":{"name":…,"message":…,"code"?:…}}``, then for a file's content NUL and
+the raw bytes. JSON text holds no NUL, so the first one ends it.
 
 The guest's memory may have been damaged by a hostile script: every request gets an answer, the
 same on every machine. Nesting is refused by shape, so that it does not matter whether a parser
@@ -95,9 +95,10 @@ def answer_value(value: object) -> bytes:
     return _encode({"value": value})
 
 
-def answer_error(name: str, message: str) -> bytes:
-    """Return the bytes of a refusal."""
-    return _encode({"error": {"name": name, "message": message}})
+def answer_error(name: str, message: str, code: str | None = None) -> bytes:
+    """Return the bytes of a refusal; those because of a limit have its code."""
+    error = {"name": name, "message": message}
+    return _encode({"error": error if code is None else {**error, "code": code}})
 
 
 def answer_content(data: bytes) -> bytes:

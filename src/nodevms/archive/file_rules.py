@@ -16,8 +16,6 @@ Where the DatArchive API leaves a choice, or is changed:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
 from nodevms.archive import file_gas as gas
 from nodevms.archive.errors import (
     DestDirectoryNotEmpty,
@@ -25,39 +23,15 @@ from nodevms.archive.errors import (
     InvalidPathError,
     NotAFileError,
     NotAFolderError,
-    NotFoundError,
     ParentFolderDoesntExistError,
 )
-from nodevms.archive.overlay import Overlay
-from nodevms.archive.paths import (
-    ROOT,
-    canonical_path,
-    component_count,
-    is_inside,
-    join_path,
-    split_path,
-)
-from nodevms.archive.record import ZERO_HASH, Record
-
-Charge = Callable[[int], None]
-ROOT_RECORD = Record("folder", 0, ZERO_HASH, 0, 0, 0)
+from nodevms.archive.file_lookups import ROOT_RECORD, FileLookups
+from nodevms.archive.paths import ROOT, canonical_path, is_inside, join_path, split_path
+from nodevms.archive.record import Record
 
 
-class FileRules:
+class FileRules(FileLookups):
     """The operations on one call's overlay; each takes paths as the script wrote them."""
-
-    def __init__(self, overlay: Overlay, charge: Charge) -> None:
-        self._overlay = overlay
-        self._charge = charge
-
-    def read_file(self, text: str) -> bytes:
-        """Return a file's bytes."""
-        path = self._path(text)
-        record = self._existing(path)
-        if record.kind != "file":
-            raise NotAFileError(f"{path} is a folder")
-        self._charge(gas.READ_BYTE * record.size)
-        return self._overlay.read(path, record)
 
     def write_file(self, text: str, data: bytes) -> None:
         """Put a file, and its missing parent folders."""
@@ -69,6 +43,9 @@ class FileRules:
         if old is not None and old.kind == "folder":
             raise EntryAlreadyExistsError(f"{path} is a folder")
         missing = [] if old is not None else self._missing_parents(path)
+        self._overlay.room.require(
+            len(data) - (0 if old is None else old.size), 0 if old is not None else 1 + len(missing)
+        )
         self._charge(gas.CHANGE * (1 + len(missing)))
         for folder in reversed(missing):
             self._overlay.put_folder(folder)
@@ -80,6 +57,7 @@ class FileRules:
         if self._find(path) is not None:
             raise EntryAlreadyExistsError(f"{path} is there already")
         self._check_parent(path)
+        self._overlay.room.require(0, 1)
         self._charge(gas.CHANGE)
         self._overlay.put_folder(path)
 
@@ -114,7 +92,7 @@ class FileRules:
         if old is not None and (old.kind == "folder" or record.kind == "folder"):
             self._refuse_to_replace(target, old, may_fill=record.kind == "folder")
         self._check_parent(target)
-        self._copy(source, record, target, make_top=old is None)
+        self._copy(source, record, target, replaced=old)
 
     def rename(self, source_text: str, target_text: str) -> None:
         """Move a file, or a folder with all that is in it, to where nothing is."""
@@ -123,54 +101,10 @@ class FileRules:
         if old is not None:
             self._refuse_to_replace(target, old, may_fill=False)
         self._check_parent(target)
-        moved = self._copy(source, record, target, make_top=True)
+        moved = self._copy(source, record, target, replaced=None, moves=True)
         self._charge(gas.CHANGE * (1 + len(moved)))
         for path in [*moved, source]:
             self._overlay.delete(path)
-
-    def exists(self, text: str) -> bool:
-        """Tell whether a path has something."""
-        return self._find(self._path(text)) is not None
-
-    def stat(self, text: str) -> Record:
-        """Return what a path has."""
-        return self._existing(self._path(text))
-
-    def list_folder(self, text: str, *, recursive: bool, stat: bool) -> list[tuple[str, Record]]:
-        """Return (name, record), or (relative path, record), in the order of UTF-8 bytes."""
-        path = self._path(text)
-        if self._existing(path).kind != "folder":
-            raise NotAFolderError(f"{path} is a file")
-        price = gas.NAME + (gas.STAT if stat else 0)
-        if not recursive:
-            return list(self._children(path, price))
-        cut = len(path.rstrip("/")) + 1
-        return sorted(
-            ((below[cut:], record) for below, record in self._walk(path, price)),
-            key=lambda item: item[0],
-        )
-
-    def canonical(self, text: str) -> str:
-        """Return a path's canonical form, paid for."""
-        return self._path(text)
-
-    def pay_names(self, count: int) -> None:
-        """Charge for names that are about to be answered."""
-        self._charge(gas.NAME * count)
-
-    def _path(self, text: str) -> str:
-        path = canonical_path(text)
-        self._charge(gas.COMPONENT * component_count(path))
-        return path
-
-    def _find(self, path: str) -> Record | None:
-        return ROOT_RECORD if path == ROOT else self._overlay.get(path)
-
-    def _existing(self, path: str) -> Record:
-        record = self._find(path)
-        if record is None:
-            raise NotFoundError(f"{path} is not there")
-        return record
 
     def _check_parent(self, path: str) -> None:
         parent, _ = split_path(path)
@@ -221,18 +155,41 @@ class FileRules:
         raise EntryAlreadyExistsError(f"{target} is there already")
 
     def _check_empty(self, folder: str) -> None:
-        for _ in self._children(folder, gas.NAME):
+        self._charge(gas.NAME * (1 + self._overlay.touched(folder)))
+        if not self._overlay.is_empty(folder):
             raise DestDirectoryNotEmpty(f"{folder} is not empty")
 
-    def _copy(self, source: str, record: Record, target: str, *, make_top: bool) -> list[str]:
-        """Copy, and return the paths below the source, what is deeper first."""
+    def _copy(
+        self,
+        source: str,
+        record: Record,
+        target: str,
+        *,
+        replaced: Record | None,
+        moves: bool = False,
+    ) -> list[str]:
+        """Copy, and return the paths below the source, what is deeper first.
+
+        Args:
+            source: Canonical path of what is copied.
+            record: What is there.
+            target: Canonical path.
+            replaced: What is there, if anything is.
+            moves: Whether the source is deleted afterwards, so that nothing becomes more.
+        """
+        top = int(replaced is None)
         if record.kind == "file":
+            if not moves:
+                self._overlay.room.require(record.size - (replaced.size if replaced else 0), top)
             self._charge(gas.CHANGE)
             self._overlay.copy_file(source, record, target)
             return []
         inside = self._to_change(source)
         self._check_lengths([target + path[len(source) :] for path, _ in inside])
-        if make_top:
+        if not moves:
+            size = sum(below.size for _, below in inside)
+            self._overlay.room.require(size, len(inside) + top)
+        if top:
             self._charge(gas.CHANGE)
             self._overlay.put_folder(target)
         for path, below in reversed(inside):
@@ -249,22 +206,8 @@ class FileRules:
 
     def _to_change(self, folder: str) -> list[tuple[str, Record]]:
         """Return all that is below a folder, what is deeper first, with its change paid for."""
-        inside = sorted(self._walk(folder, gas.NAME + gas.CHANGE), key=lambda item: item[0])
-        inside.reverse()
-        return inside
-
-    def _walk(self, folder: str, price: int) -> Iterator[tuple[str, Record]]:
-        folders = [folder]
-        while folders:
-            parent = folders.pop()
-            for name, record in self._children(parent, price):
-                path = join_path(parent, name)
-                yield path, record
-                if record.kind == "folder":
-                    folders.append(path)
-
-    def _children(self, folder: str, price: int) -> Iterator[tuple[str, Record]]:
-        self._charge(gas.NAME * self._overlay.touched(folder))
-        for child in self._overlay.children(folder):
-            self._charge(price)
-            yield child
+        inside = []
+        for below in self._walk(folder, gas.NAME + gas.CHANGE):
+            inside.append(below)
+            self._overlay.check_paths(len(inside))
+        return sorted(inside, key=lambda item: item[0], reverse=True)

@@ -13,12 +13,15 @@ from dataclasses import dataclass
 
 from nodevms.archive import file_gas as gas
 from nodevms.archive.errors import (
+    ArchiveFullError,
     BadArgumentError,
     FilesError,
     LimitExceededError,
+    ListingTooLargeError,
     MalformedRequestError,
     ReadOnlyError,
 )
+from nodevms.archive.file_lookups import Charge
 from nodevms.archive.file_requests import (
     OK,
     Request,
@@ -29,7 +32,7 @@ from nodevms.archive.file_requests import (
     parse_request,
     truthy,
 )
-from nodevms.archive.file_rules import Charge, FileRules
+from nodevms.archive.file_rules import FileRules
 from nodevms.archive.overlay import Overlay
 from nodevms.archive.record import NUMBER_MAX, HistoryItem, Record
 
@@ -75,7 +78,8 @@ class FileApi:
 
         A call that goes over the overlay's limits is answered with a QuotaExceededError and does
         nothing more; `Overlay.check_limits` and `Overlay.commit` then raise, so that it is undone
-        whatever the script makes of the answer.
+        whatever the script makes of the answer. What would make all files together too much is
+        refused with the same name, and nothing else comes of it.
 
         Args:
             request: Any bytes.
@@ -94,10 +98,12 @@ class FileApi:
             if self._readonly and parsed.name in _CHANGING:
                 raise ReadOnlyError(f"a read-only call cannot change files ({parsed.name})")
             return operation(self, FileRules(self._overlay, charge), parsed)
+        except (ArchiveFullError, ListingTooLargeError) as error:
+            return answer_error(error.name, str(error), error.code)
         except FilesError as error:
             return answer_error(error.name, str(error))
         except LimitExceededError as error:
-            return answer_error("QuotaExceededError", str(error))
+            return answer_error("QuotaExceededError", str(error), error.code)
 
     def _read_file(self, rules: FileRules, request: Request) -> bytes:
         return answer_content(rules.read_file(request.text(0)))
@@ -153,15 +159,7 @@ class FileApi:
         start = _whole_number(options, "start", 0)
         end = _whole_number(options, "end", NUMBER_MAX)
         limit = min(_whole_number(options, "limit", HISTORY_ITEMS_MAX), HISTORY_ITEMS_MAX)
-        canonical = None if path is None else rules.canonical(path)
-        items = self._overlay.state.history(
-            canonical,
-            start=start,
-            end=end,
-            reverse=truthy(options.get("reverse")),
-            limit=limit,
-        )
-        rules.pay_names(len(items))
+        items = rules.history(path, start, end, reverse=truthy(options.get("reverse")), limit=limit)
         return answer_value([_history_item(item) for item in items])
 
     def _get_info(self, _rules: FileRules, _request: Request) -> bytes:

@@ -12,7 +12,7 @@ from nodevms.archive.index_file import damaged, storage_error
 from nodevms.archive.listing import PAGE_NAMES, Page
 from nodevms.archive.nodecodec import decode_node, decode_ref
 from nodevms.archive.paths import ROOT, join_path, split_path
-from nodevms.archive.record import ZERO_HASH, Record, block_count
+from nodevms.archive.record import ZERO_HASH, Record, Totals, block_count
 from nodevms.archive.tree import Branch, Node, Ref, inner_hash
 
 _IDS_MAX = 20_000
@@ -25,11 +25,12 @@ _FIELDS = "c.kind, c.size, c.sha256, c.mtime, c.block"
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """Where the index stands: log length, filesVersion, the tree, and the owner's mark."""
+    """Where the index stands: log length, filesVersion, tree, totals, and the owner's mark."""
 
     seq: int
     version: int
     root: Ref | None
+    totals: Totals
     mark: int = 0
 
 
@@ -71,17 +72,17 @@ class Index:
 
     def meta(self) -> Meta:
         """Return where the index stands, after checking the schema and the top node."""
-        rows = self.rows("SELECT seq, version, root, mark FROM meta WHERE id = 1")
+        rows = self.rows("SELECT seq, version, root, bytes, paths, mark FROM meta WHERE id = 1")
         if len(rows) != 1:
             raise damaged("it does not say where it stands")
-        seq, version, root, mark = rows[0]
+        seq, version, root, total_bytes, paths, mark = rows[0]
         try:
             ref = decode_ref(root)
         except (ValueError, TypeError):
             raise damaged("its root is unreadable") from None
         if isinstance(ref, Branch):
             self.node(ref)
-        return Meta(seq, version, ref, mark)
+        return Meta(seq, version, ref, Totals(total_bytes, paths), mark)
 
     def node(self, ref: Branch) -> Node:
         """Return the node of a reference, checked against the reference's hash."""
@@ -107,16 +108,16 @@ class Index:
         )
         return _record(rows[0]) if rows else None
 
-    def children(self, folder: str, after: str) -> Page[Record]:
-        """Return at most PAGE_NAMES live names of a folder above `after`, in UTF-8 order."""
+    def children(self, folder: str, after: str, *, limit: int = PAGE_NAMES) -> Page[Record]:
+        """Return at most `limit` live names of a folder above `after`, in UTF-8 order."""
         folder_id = self.path_id(folder)
         if folder_id is None:
             return []
         rows = self.rows(
             f"SELECT {_FIELDS}, p.name FROM path p LEFT JOIN change c "  # noqa: S608
             "ON c.version = p.latest WHERE p.parent = ? AND p.name > ? AND p.live = 1 "
-            f"ORDER BY p.name LIMIT {PAGE_NAMES}",
-            (folder_id, after),
+            "ORDER BY p.name LIMIT ?",
+            (folder_id, after, limit),
         )
         page = [(row[5], _record(row)) for row in rows]
         return [(name, record) for name, record in page if record is not None]

@@ -1,6 +1,7 @@
 """The state on disk: SQLite tables that are derived from the log and can always be made again.
 
-    meta    one row: log length, filesVersion, the tree's root, the owner's mark
+    meta    one row: log length, filesVersion, the tree's root, bytes and paths of all files, the
+            owner's mark
     node    the inner nodes of the tree (`nodecodec`), by their place
     path    every path that ever was: parent, name, its newest version, whether it is live
     change  every change, by filesVersion: path, entry, kind, size, SHA-256, block, time
@@ -24,13 +25,14 @@ from nodevms.errors import StorageError
 
 DAMAGED = "state-index-damaged"
 APPLICATION_ID = 0x6E76_6D73
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _SUFFIXES = ("", "-wal", "-shm", "-journal")
 
 _SCHEMA = """
 BEGIN;
 CREATE TABLE meta(id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL,
-  version INTEGER NOT NULL, root BLOB NOT NULL, mark INTEGER NOT NULL);
+  version INTEGER NOT NULL, root BLOB NOT NULL, bytes INTEGER NOT NULL, paths INTEGER NOT NULL,
+  mark INTEGER NOT NULL);
 CREATE TABLE node(id BLOB PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE path(id INTEGER PRIMARY KEY, parent INTEGER NOT NULL, name TEXT NOT NULL,
   latest INTEGER NOT NULL, live INTEGER NOT NULL);
@@ -40,13 +42,13 @@ CREATE TABLE change(version INTEGER PRIMARY KEY, path INTEGER NOT NULL, seq INTE
   kind INTEGER NOT NULL, size INTEGER NOT NULL, sha256 BLOB, block INTEGER NOT NULL,
   mtime INTEGER NOT NULL);
 CREATE INDEX change_path ON change(path, version);
-INSERT INTO meta VALUES (1, 0, 0, x'00', 0);
+INSERT INTO meta VALUES (1, 0, 0, x'00', 0, 0, 0);
 COMMIT;
 """
 _CLEAR = """
 BEGIN;
 DELETE FROM node; DELETE FROM path; DELETE FROM change;
-UPDATE meta SET seq = 0, version = 0, root = x'00', mark = 0;
+UPDATE meta SET seq = 0, version = 0, root = x'00', bytes = 0, paths = 0, mark = 0;
 COMMIT;
 """
 # What the disk or another program did; the file itself may be sound.

@@ -43,7 +43,7 @@ class IndexWriter:
         self._ids.clear()
 
     def write(self, layer: Layer, mark: int) -> None:
-        """Write rows, seq, version and root of a layer, and the mark, in one transaction.
+        """Write rows, seq, version, root and totals of a layer, and the mark, in one transaction.
 
         Raises:
             StorageError: Nothing was written.
@@ -54,8 +54,11 @@ class IndexWriter:
             ids = self._write_items(layer.items)
             self._write_nodes(layer)
             connection.execute(
-                "UPDATE meta SET seq = ?, version = ?, root = ?, mark = ?",
-                (layer.length, layer.version, encode_ref(layer.root), mark),
+                "UPDATE meta SET seq = ?, version = ?, root = ?, bytes = ?, paths = ?, mark = ?",
+                (
+                    *(layer.length, layer.version, encode_ref(layer.root)),
+                    *(layer.totals.bytes, layer.totals.paths, mark),
+                ),
             )
             connection.execute("COMMIT")
         except sqlite3.Error as error:

@@ -10,37 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import NoReturn
 
 from nodevms.archive.contents import ContentStore, read_content
 from nodevms.archive.errors import LimitExceededError
 from nodevms.archive.listing import Names, merged_page
 from nodevms.archive.paths import join_path, split_path
-from nodevms.archive.record import ZERO_HASH, Change, ChangeKind, Record, block_count
+from nodevms.archive.record import ZERO_HASH, Change, PendingChange, Record, Totals, block_count
+from nodevms.archive.room import NO_LIMIT, Room
 from nodevms.archive.state_at import CallState
 
 BYTES_MAX = 64 * 1024 * 1024
 PATHS_MAX = 10_000
 _UNPLACED = -1
-
-
-@dataclass(frozen=True, slots=True)
-class PendingChange:
-    """What a call does to one path, before its content has a place.
-
-    Attributes:
-        path: Canonical path.
-        kind: What is there afterwards.
-        size: Content bytes of a file, else 0.
-        sha256: SHA-256 of a file's content, else 32 zero bytes.
-        data: The content, if the call wrote it; None for a file that was moved or copied from
-            the state, for folders and for deletions.
-    """
-
-    path: str
-    kind: ChangeKind
-    size: int
-    sha256: bytes
-    data: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +44,10 @@ class Overlay:
         time_ms: The call's time, the mtime of what it puts.
         bytes_max: How many bytes of content that the call wrote may stand in the overlay at once.
         paths_max: How many paths the call may touch.
+        totals_max: What all files may be together.
+
+    Attributes:
+        room: What all files are together now; to be asked before anything is put.
     """
 
     def __init__(
@@ -72,6 +58,7 @@ class Overlay:
         *,
         bytes_max: int = BYTES_MAX,
         paths_max: int = PATHS_MAX,
+        totals_max: Totals = NO_LIMIT,
     ) -> None:
         self._state = state
         self._contents = contents
@@ -81,7 +68,8 @@ class Overlay:
         self._folders: dict[str, Names[_Entry]] = {}
         self._bytes = 0
         self._paths = 0
-        self._exceeded: str | None = None
+        self.room = Room(state.totals, totals_max)
+        self._exceeded: LimitExceededError | None = None
 
     @property
     def state(self) -> CallState:
@@ -121,6 +109,16 @@ class Overlay:
             upper = [(name, entry.record) for name, entry in names.page(after)]
             page, after = merged_page(upper, self._state.children_page(folder, after))
             yield from page
+
+    def is_empty(self, folder: str) -> bool:
+        """Tell whether nothing is in a folder now; costs time for each name that is touched."""
+        names = self._folders.get(folder)
+        if names is None:
+            return not self._state.first_children(folder, 1)
+        if any(entry.record is not None for entry in names.entries.values()):
+            return False
+        found = self._state.first_children(folder, len(names.entries) + 1)
+        return all(name in names.entries for name, _ in found)
 
     def touched(self, folder: str) -> int:
         """Return how many names of a folder the call has touched, deleted ones included."""
@@ -172,6 +170,15 @@ class Overlay:
         """
         self._put(path, None, None)
 
+    def check_paths(self, count: int) -> None:
+        """Refuse to touch so many paths at once, before they are gathered in memory.
+
+        Raises:
+            LimitExceededError: They are too many for one call.
+        """
+        if count > self._paths_max:
+            self._exceed_paths()
+
     def check_limits(self) -> None:
         """Raise again what went over a limit, if anything did; such a call is undone.
 
@@ -179,7 +186,7 @@ class Overlay:
             LimitExceededError: Something did.
         """
         if self._exceeded is not None:
-            raise LimitExceededError(self._exceeded)
+            raise self._exceeded
 
     def changed_paths(self) -> list[str]:
         """Return the paths with a net change, in the order of UTF-8 bytes."""
@@ -253,18 +260,27 @@ class Overlay:
         if entry is None:
             self._paths += 1
             if self._paths > self._paths_max:
-                self._exceed(f"a call changes at most {self._paths_max} paths")
-            before = self._state.get(path) is not None
+                self._exceed_paths()
+            old = self._state.get(path)
+            before = old is not None
         else:
-            before = entry.before
+            old, before = entry.record, entry.before
         self._bytes += _held(data) - (0 if entry is None else _held(entry.data))
         if self._bytes > self._bytes_max:
-            self._exceed(f"a call writes at most {self._bytes_max} bytes")
+            self._exceed(
+                f"The call would write more than {self._bytes_max:,} bytes", "ERR_WRITTEN_BYTES"
+            )
+        self.room.change(old, record)
         names.put(name, _Entry(record, data, before))
 
-    def _exceed(self, message: str) -> None:
-        self._exceeded = message
-        raise LimitExceededError(message)
+    def _exceed_paths(self) -> NoReturn:
+        self._exceed(
+            f"The call would change more than {self._paths_max:,} paths", "ERR_WRITTEN_PATHS"
+        )
+
+    def _exceed(self, message: str, code: str) -> NoReturn:
+        self._exceeded = LimitExceededError(message, code=code)
+        raise self._exceeded
 
 
 def _held(data: bytes | None) -> int:

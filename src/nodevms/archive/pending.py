@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
 from nodevms.archive.listing import Names, Page
 from nodevms.archive.paths import split_path
-from nodevms.archive.record import HistoryItem, Record
-from nodevms.archive.tree import Node, Ref
+from nodevms.archive.record import HistoryItem, Record, Totals
+from nodevms.archive.tree import Branch, Node, Ref
 
 
 @dataclass(slots=True)
@@ -27,6 +27,7 @@ class Layer:
         length: Log length that the state reflects with it.
         version: filesVersion with it.
         root: The tree with it.
+        totals: What all files are together with it.
         nodes: Tree nodes put, and None for those dropped.
         items: The changes in order.
     """
@@ -34,8 +35,31 @@ class Layer:
     length: int
     version: int
     root: Ref | None
+    totals: Totals
     nodes: dict[bytes, Node | None] = field(default_factory=dict)
     items: list[HistoryItem] = field(default_factory=list)
+
+
+class LayerNodes:
+    """The tree nodes of one layer in the making, over those of the state."""
+
+    __slots__ = ("_load", "nodes")
+
+    def __init__(self, load: Callable[[Branch], Node]) -> None:
+        self._load = load
+        self.nodes: dict[bytes, Node | None] = {}
+
+    def load(self, ref: Branch) -> Node:
+        """Return a node of the layer, or of the state below it."""
+        return self.nodes.get(ref.id) or self._load(ref)
+
+    def put(self, node_id: bytes, node: Node) -> None:
+        """Store or replace a node in the layer."""
+        self.nodes[node_id] = node
+
+    def drop(self, node_id: bytes) -> None:
+        """Note that the node is gone."""
+        self.nodes[node_id] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +199,7 @@ def _between(layer: Layer, start: int, end: int) -> list[HistoryItem]:
 def merge_layers(layers: list[Layer]) -> Layer:
     """Return one layer that does what these do one after the other."""
     last = layers[-1]
-    merged = Layer(last.length, last.version, last.root)
+    merged = Layer(last.length, last.version, last.root, last.totals)
     for layer in layers:
         merged.nodes.update(layer.nodes)
         merged.items.extend(layer.items)

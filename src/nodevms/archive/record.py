@@ -95,6 +95,26 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class Totals:
+    """What all files and folders that are there are together.
+
+    Attributes:
+        bytes: Sum of the files' sizes; a content that two paths have counts twice.
+        paths: Number of files and folders, the root not among them.
+    """
+
+    bytes: int = 0
+    paths: int = 0
+
+    def after(self, old: Record | None, new: Record | None) -> Totals:
+        """Return the totals when one path has something else than before."""
+        return Totals(
+            self.bytes + _size(new) - _size(old),
+            self.paths + (new is not None) - (old is not None),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """The net effect of one call on one path.
 
@@ -122,6 +142,26 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class PendingChange:
+    """What a call does to one path, before its content has a place.
+
+    Attributes:
+        path: Canonical path.
+        kind: What is there afterwards.
+        size: Content bytes of a file, else 0.
+        sha256: SHA-256 of a file's content, else 32 zero bytes.
+        data: The content, if the call wrote it; None for a file that was moved or copied from
+            the state, for folders and for deletions.
+    """
+
+    path: str
+    kind: ChangeKind
+    size: int
+    sha256: bytes
+    data: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
 class HistoryItem:
     """One change of the past.
 
@@ -136,6 +176,10 @@ class HistoryItem:
     seq: int
     path: str
     record: Record | None
+
+
+def _size(record: Record | None) -> int:
+    return 0 if record is None else record.size
 
 
 def encode_value(kind: Kind, size: int, sha256: bytes, mtime_ms: int) -> bytes:

@@ -24,9 +24,9 @@ from nodevms.archive.changes import check_changes
 from nodevms.archive.index import Index, Meta
 from nodevms.archive.index_file import open_connection
 from nodevms.archive.index_writer import IndexWriter
-from nodevms.archive.pending import Layer, Pending, merge_layers
+from nodevms.archive.pending import Layer, LayerNodes, Pending, merge_layers
 from nodevms.archive.record import NUMBER_MAX, Change, HistoryItem, encode_value, path_key
-from nodevms.archive.state_reader import LayerNodes, StateReader
+from nodevms.archive.state_reader import StateReader
 from nodevms.archive.tree import insert, remove, root_hash
 from nodevms.errors import LocalProtocolError
 
@@ -145,7 +145,7 @@ class State(StateReader):
             if layers:
                 merged = merge_layers(layers)
             else:
-                merged = Layer(length, flushed.version, flushed.root)
+                merged = Layer(length, flushed.version, flushed.root, flushed.totals)
             merged.length = length
             with self._write_guard:
                 self._writer.write(merged, mark)
@@ -178,23 +178,24 @@ class State(StateReader):
         self, top: Layer | Meta, length: int, changes: Sequence[Change], time_ms: int
     ) -> Layer:
         writes = LayerNodes(self._load_node)
-        root, version = top.root, top.version
+        root, version, totals = top.root, top.version, top.totals
         items = []
         for change in changes:
             version += 1
             key = path_key(change.path)
             record = change.record(time_ms)
+            totals = totals.after(self.get(change.path), record)
             if record is None:
                 root = remove(writes, root, key)
             else:
                 value = encode_value(record.kind, record.size, record.sha256, time_ms)
                 root = insert(writes, root, key, sha256(value).digest())
             items.append(HistoryItem(version, length - 1, change.path, record))
-        return Layer(length, version, root, writes.nodes, items)
+        return Layer(length, version, root, totals, writes.nodes, items)
 
     def _settle(self, merged: Layer, mark: int) -> None:
         self._pending.forget(merged)
-        self._flushed = Meta(merged.length, merged.version, merged.root, mark)
+        self._flushed = Meta(merged.length, merged.version, merged.root, merged.totals, mark)
         self._length = max(self._length, merged.length)
         # Even where a newer value waits: if that is discarded, the cache must have this one.
         for node_id, node in merged.nodes.items():

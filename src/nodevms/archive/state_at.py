@@ -8,11 +8,12 @@ it does not meet the names that a folder had before, as `StateReader.children_at
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Final, Protocol
 
 from nodevms.archive.listing import PAGE_NAMES, Names, Page, merged_page
 from nodevms.archive.paths import split_path
-from nodevms.archive.record import Change, HistoryItem, Record
+from nodevms.archive.record import Change, HistoryItem, Record, Totals
 from nodevms.archive.state_reader import StateReader
 from nodevms.errors import LocalProtocolError
 
@@ -27,11 +28,18 @@ class CallState(Protocol):
     def version(self) -> int:
         """The filesVersion."""
 
+    @property
+    def totals(self) -> Totals:
+        """What all files are together; of no account for a call that changes nothing."""
+
     def get(self, path: str) -> Record | None:
         """Return what a canonical path has; None for nothing, and for the root."""
 
     def children(self, folder: str) -> Iterator[tuple[str, Record]]:
         """Yield (name, record) of what is in a folder, in the order of the names' UTF-8 bytes."""
+
+    def first_children(self, folder: str, count: int) -> Page[Record]:
+        """Return the first so many children, fewer only at the end."""
 
     def children_page(self, folder: str, after: str) -> Page[Record]:
         """Return the first PAGE_NAMES children above `after`, fewer only at the end."""
@@ -55,6 +63,7 @@ class StateAt:
 
     def __init__(self, state: StateReader, version: int) -> None:
         self.version: Final = version
+        self.totals: Final = Totals()
         self._state = state
         self._seen = version
         self._folders: dict[str, Names[Record | None]] = {}
@@ -76,6 +85,13 @@ class StateAt:
         while after is not None:
             page, after = self._page(folder, after)
             yield from page
+
+    def first_children(self, folder: str, count: int) -> Page[Record]:
+        """Return the first so many children, fewer only at the end."""
+        with self._state.still():
+            if self._look() and folder not in self._folders:
+                return self._state.first_children(folder, count)
+        return list(islice(self.children(folder), count))
 
     def children_page(self, folder: str, after: str) -> Page[Record]:
         """Return the first PAGE_NAMES children above `after`, fewer only at the end."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from itertools import islice
 from threading import RLock
 
 from nodevms.archive.cache import Cache
@@ -12,35 +13,13 @@ from nodevms.archive.index import Index, Meta
 from nodevms.archive.index_file import damaged
 from nodevms.archive.listing import PAGE_NAMES, Page, merged_page
 from nodevms.archive.paths import join_path
-from nodevms.archive.pending import Layer, Pending
+from nodevms.archive.pending import Layer, LayerNodes, Pending
 from nodevms.archive.proof import StateProof
-from nodevms.archive.record import NUMBER_MAX, HistoryItem, Record, path_key
+from nodevms.archive.record import NUMBER_MAX, HistoryItem, Record, Totals, path_key
 from nodevms.archive.tree import Branch, Node, bit_of, find, root_hash
 
 _MISSING = object()
 _PAGES_LOOKED_AT_MAX = 64
-
-
-class LayerNodes:
-    """The tree nodes of one layer in the making, over those of the state."""
-
-    __slots__ = ("_load", "nodes")
-
-    def __init__(self, load: Callable[[Branch], Node]) -> None:
-        self._load = load
-        self.nodes: dict[bytes, Node | None] = {}
-
-    def load(self, ref: Branch) -> Node:
-        """Return a node of the layer, or of the state below it."""
-        return self.nodes.get(ref.id) or self._load(ref)
-
-    def put(self, node_id: bytes, node: Node) -> None:
-        """Store or replace a node in the layer."""
-        self.nodes[node_id] = node
-
-    def drop(self, node_id: bytes) -> None:
-        """Note that the node is gone."""
-        self.nodes[node_id] = None
 
 
 class StateReader:
@@ -67,6 +46,12 @@ class StateReader:
         """The 32-byte state root."""
         with self._lock:
             return root_hash(self._top().root)
+
+    @property
+    def totals(self) -> Totals:
+        """What all files are together."""
+        with self._lock:
+            return self._top().totals
 
     @property
     def seq(self) -> int:
@@ -115,6 +100,13 @@ class StateReader:
             names, more = self._page(folder, more)
             page += names
         return page[:PAGE_NAMES]
+
+    def first_children(self, folder: str, count: int) -> Page[Record]:
+        """Return the first so many children, fewer only at the end; for few, faster than a page."""
+        with self._lock:
+            if count < PAGE_NAMES and folder not in self._pending.folders:
+                return self._index.children(folder, "", limit=count)
+        return list(islice(self.children(folder), count))
 
     def _page(self, folder: str, after: str) -> tuple[Page[Record], str | None]:
         with self._lock:

@@ -73,7 +73,7 @@ _STANDARD_ERROR: Final = 2
     "limits",
     multiple=True,
     metavar="NAME=NUMBER",
-    help="Change what a call may use, such as gas=500000000; may be repeated.",
+    help="Change what a call may use, such as gas=5000000000; may be repeated.",
 )
 @click.option(
     "--queue",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final, Protocol
 
-SEED_GAS: Final = 50_000
+SEED_GAS: Final = 10_000
 CONSOLE_GAS: Final = 50_000
 CONSOLE_BYTE_GAS: Final = 10
 
@@ -16,6 +16,7 @@ class Operation(IntEnum):
     FILES = 1
     SEED = 2
     CONSOLE = 3
+    CRYPTO = 5
 
 
 class OutOfGas(Exception):  # noqa: N818 - it stops a call and is no error of the host
@@ -40,7 +41,7 @@ class Host(Protocol):
         """Answer one request at once.
 
         Args:
-            operation: An :class:`Operation`.
+            operation: An :class:`Operation` other than ``CRYPTO``, which a sandbox answers itself.
             request: For files and console JSON text in UTF-8, for files with data followed by a
                 zero byte and the data; empty for a seed.
             meter: Takes gas for the work.

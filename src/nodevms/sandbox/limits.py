@@ -10,8 +10,7 @@ class Limits:
     """The limits that the guest and its host enforce for each call.
 
     Attributes:
-        gas: Instructions, host work included. The default is usually 0.5 to 2 seconds of work on a
-            machine of 2025.
+        gas: Instructions, host work included.
         memory_bytes: The JavaScript heap. Going over it stops the call, as running out of gas does.
         stack_bytes: The JavaScript stack. Beyond it is a RangeError that the script may catch.
         result_bytes: The JSON text of the result or error.
@@ -19,9 +18,9 @@ class Limits:
         timers: Timers that may wait at the same time.
     """
 
-    gas: int = 10_000_000_000
+    gas: int = 1_000_000_000
     memory_bytes: int = 64 * 1024 * 1024
     stack_bytes: int = 1024 * 1024
     result_bytes: int = 1024 * 1024
     console_bytes: int = 64 * 1024
-    timers: int = 10_000
+    timers: int = 5_000

@@ -61,7 +61,8 @@ class Sandbox:
         After an error the sandbox cannot be used.
 
         Args:
-            code: The body of a CommonJS module. A byte order mark and a ``#!`` line are skipped.
+            code: The body of a CommonJS module, or an ES module. A byte order mark and a ``#!``
+                line are skipped.
             hook: The export to run and wait for after loading.
             time_ms: What ``Date`` shows, in milliseconds since 1970.
             host: Answers what the script asks.

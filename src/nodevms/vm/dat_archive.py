@@ -22,7 +22,7 @@ from nodevms.archive import (
     read_content,
 )
 from nodevms.archive.errors import NotAFileError, NotAFolderError, NotFoundError
-from nodevms.archive.file_rules import ROOT_RECORD
+from nodevms.archive.file_lookups import ROOT_RECORD
 from nodevms.archive.paths import ROOT, join_path
 from nodevms.errors import CouldNotCheckError
 from nodevms.feed import Feed, dat_url

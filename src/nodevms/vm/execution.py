@@ -22,6 +22,7 @@ from nodevms.archive import (
     LimitExceededError,
     Overlay,
     State,
+    Totals,
 )
 from nodevms.json_text import deeper_than
 from nodevms.sandbox import (
@@ -208,6 +209,7 @@ class Execution:
             time_ms,
             bytes_max=self._limits.written_bytes,
             paths_max=self._limits.written_paths,
+            totals_max=Totals(self._limits.archive_bytes, self._limits.archive_paths),
         )
         return overlay, Environment(FileApi(overlay, self._info), seeds, self._console, seq)
 
@@ -270,7 +272,7 @@ def _beyond_entry(outcome: Outcome, overlay: Overlay, input_bytes: int) -> tuple
     try:
         overlay.check_limits()
     except LimitExceededError as error:
-        return "ERR_FILES", str(error)
+        return error.code, str(error)
     size = ENTRY_BASE_BYTES + input_bytes + len(text)
     size += sum(CHANGE_BASE_BYTES + spelled_bytes(path) for path in overlay.changed_paths())
     if size > ENTRY_BYTES_MAX:

@@ -14,21 +14,28 @@ _FUNCTION: Final = re.compile(
     r"|^(?:const|let|var)\s+([A-Za-z_$][\w$]*)\s*=\s*(?:async\b\s*)?(?:function\b|\(|[\w$]+\s*=>)",
     re.MULTILINE,
 )
-_IMPORTS: Final = re.compile(rb"could not load module|dynamic import")
+_MODULE: Final = re.compile(r"^\s*(?:import|export)\b", re.MULTILINE)
 
-_ONE_FILE: Final = (
-    "A backend script is one file: bundle what it needs from npm. Its files are in System.files."
+_AN_ES_MODULE: Final = (
+    "A script with import, export or await at its top is an ES module: write export function … "
+    "and import … from 'util'."
 )
 _NO_NODE: Final = (
-    "A backend script has System, Buffer, console and timers, and nothing else of Node."
+    "A backend script has System, Buffer, console, timers and Node's pure modules, and nothing of "
+    "Node that depends on the machine."
+)
+_NO_PROCESS: Final = (
+    "A backend script has no process. If a package asks for process.env, bundle it with "
+    "--define:process.env={}."
 )
 _NO_NETWORK: Final = "A backend script reaches no network: let the caller pass what it needs."
 _NO_MACHINE: Final = (
     "Nothing in a backend script depends on the machine: Date and Math.random are replayed."
 )
 _ADVICE: Final = {
-    b"require": _ONE_FILE,
-    **dict.fromkeys((b"process", b"global", b"__dirname", b"__filename", b"window"), _NO_NODE),
+    b"process": _NO_PROCESS,
+    **dict.fromkeys((b"require", b"module", b"exports"), _AN_ES_MODULE),
+    **dict.fromkeys((b"__dirname", b"__filename", b"window"), _NO_NODE),
     **dict.fromkeys((b"fetch", b"XMLHttpRequest", b"WebSocket"), _NO_NETWORK),
     **dict.fromkeys((b"crypto", b"performance"), _NO_MACHINE),
 }
@@ -40,13 +47,12 @@ def advice_on_error(err: bytes) -> str | None:
     Args:
         err: The JSON text of what was thrown, as an entry holds it.
     """
-    if missing := _MISSING.match(err):
-        return _ADVICE.get(missing[1])
-    return _ONE_FILE if _IMPORTS.search(err, 0, 200) else None
+    missing = _MISSING.match(err)
+    return _ADVICE.get(missing[1]) if missing else None
 
 
 def advice_on_syntax(name: str, line: str, column: int) -> str | None:
-    """Return a sentence for a script that is no CommonJS, or no JavaScript, or None.
+    """Return a sentence for a script that is no JavaScript, or None.
 
     Args:
         name: The script's file name.
@@ -56,14 +62,12 @@ def advice_on_syntax(name: str, line: str, column: int) -> str | None:
     if _TYPED.search(name):
         return (
             "A backend script is JavaScript. Turn it into that first, for example: "
-            f"npx esbuild {name} --bundle --format=cjs --outfile=script.js"
+            f"npx esbuild {name} --bundle --platform=node --format=cjs --outfile=script.js"
         )
     if name.endswith(".json"):
         return "This is no script. Name the file that it describes."
-    if re.match(r"\s*(import|export)\b", line):
-        return "A backend script is a CommonJS module: write exports.name = …, without import."
     if re.search(r"\bawait\s*$", line[: column - 1]):
-        return "await works inside async functions only; let exports.init prepare the files."
+        return "await works in async functions, and at the top of an ES module."
     return None
 
 
@@ -77,8 +81,10 @@ def advice_on_exports(code: str) -> str:
         return "exports = … changes only the variable of this name: write module.exports = …"
     if not _EXPORTED.search(code) and (function := _FUNCTION.search(code)):
         name = function[1] or function[2]
-        return f"Nothing is exported. Write, for example: exports.{name[:100]} = {name[:100]}"
+        name = name[:100]
+        written = f"export {{ {name} }}" if _MODULE.search(code) else f"exports.{name} = {name}"
+        return f"Nothing is exported. Write, for example: {written}"
     return (
-        "Write exports.name = function () { … } for each method; "
-        "values that are no functions, and the methods of a class, do not count."
+        "Write exports.name = function () { … }, or export function name () { … }, for each "
+        "method; values that are no functions, and the methods of a class, do not count."
     )

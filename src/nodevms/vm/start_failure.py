@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Final
 
@@ -32,15 +33,16 @@ def start_failure(outcome: Outcome, script: Script) -> ScriptError:
     sentence = f"{script.name}: {describe_error(error)}"
     if _NEVER_SETTLED in error:
         return ScriptError(
-            f"{script.name}: the promise that init or upgrade returned never settles",
+            f"{script.name}: what the script, its init or upgrade waits for never settles",
             code="script-limit",
             hint="Nothing was recorded. It waits for something that nothing in the script does.",
         )
     if error.startswith(_LIMIT):
         return ScriptError(
-            f"{sentence}, and so may loading the script with its init or upgrade",
+            f"{sentence} ({json.loads(error)['code']})",
             code="script-limit",
-            hint="Nothing was recorded. Use --limit if the script really needs more.",
+            hint="Nothing was recorded. Loading the script with its init or upgrade may use what "
+            "a call may; raise it with --limit if the script really needs more.",
         )
     stack = outcome.stack or ""
     place = source.place(stack)

@@ -51,9 +51,10 @@ def request(*parts: object, data: bytes | None = None) -> bytes:
 class Refused(Exception):
     """What a script would catch."""
 
-    def __init__(self, name: str, message: str) -> None:
+    def __init__(self, name: str, message: str, code: str | None = None) -> None:
         super().__init__(f"{name}: {message}")
         self.name = name
+        self.code = code
 
 
 class Files:
@@ -70,7 +71,10 @@ class Files:
             decoded = json.loads(text)
             if "error" in decoded:
                 assert decoded.keys() == {"error"}
-                assert decoded["error"].keys() == {"name", "message"}
+                assert decoded["error"].keys() - {"code"} == {"name", "message"}
+                assert ("code" in decoded["error"]) == (
+                    decoded["error"]["name"] == "QuotaExceededError"
+                )
                 raise Refused(**decoded["error"])
             assert decoded.keys() == {"value"}
             return content if separator else decoded["value"]

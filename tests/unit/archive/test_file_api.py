@@ -386,15 +386,20 @@ def test_gas_is_charged_before_the_work(backend: Backend) -> None:
     assert charges("readFile", "/d/e/f") == [three, gas.READ_BYTE * 4]
     assert charges("writeFile", "/top", data=b"123") == [gas.WRITE_BYTE * 3, one, gas.CHANGE]
     assert charges("writeFile", "/n/m/o", data=b"") == [three, 3 * gas.CHANGE]
-    assert charges("readdir", "/d") == [one, gas.NAME, gas.NAME]
-    assert charges("readdir", "/d", {"stat": True}) == [one, *[gas.NAME + gas.STAT] * 2]
+    answered = gas.NAME_BYTE * (1 + 16)
+    assert charges("readdir", "/d") == [one, *[gas.NAME, answered] * 2]
+    assert charges("readdir", "/d", {"stat": True}) == [one, *[gas.NAME + gas.STAT, answered] * 2]
+    assert charges("readdir", "/d", {"recursive": True}) == [
+        *(one, gas.NAME, answered, gas.NAME, answered),
+        *(gas.NAME, answered + gas.NAME_BYTE * 2),
+    ]
     assert charges("rmdir", "/d") == [one, gas.NAME]
     assert charges("rmdir", "/d", {"recursive": True}) == [
         one,
         *[gas.NAME + gas.CHANGE] * 3,
         gas.CHANGE,
     ]
-    assert charges("history", {"path": "/d/g"}) == [two, gas.NAME]
+    assert charges("history", {"path": "/d/g"}) == [two, gas.NAME + two]
     assert charges("copy", "/top", "/d/x") == [one, two, gas.CHANGE]
     assert charges("rename", "/top", "/d/x") == [one, two, gas.CHANGE, gas.CHANGE]
     assert charges("exists", "/") == []
@@ -446,7 +451,7 @@ def test_going_over_a_limit_is_an_answer_and_undoes_the_call() -> None:
     assert files.exists("/a/b") is True
     with pytest.raises(Refused):
         files.write("/a")
-    with pytest.raises(Exception, match="at most 2 paths"):
+    with pytest.raises(Exception, match="more than 2 paths"):
         overlay.commit(1)
 
 

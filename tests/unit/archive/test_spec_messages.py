@@ -6,7 +6,16 @@ import ast
 import re
 from pathlib import Path
 
-from nodevms.archive import errors, file_requests, file_rules, files, overlay, paths
+from nodevms.archive import (
+    errors,
+    file_lookups,
+    file_requests,
+    file_rules,
+    files,
+    overlay,
+    paths,
+    room,
+)
 
 PAGE = (Path(__file__).parents[3] / "docs" / "spec-state.md").read_text()
 REFUSALS = {
@@ -17,7 +26,7 @@ REFUSALS = {
 
 
 def messages(module: object) -> list[str]:
-    """Return what a module raises, with P, N and `start` for what is put in."""
+    """Return what a module raises, with P, N, M and `start` for what is put in."""
     tree = ast.parse(Path(module.__file__).read_text())  # type: ignore[attr-defined]
     found = []
     for node in ast.walk(tree):
@@ -35,18 +44,16 @@ def spelled(node: ast.expr) -> str:
     assert isinstance(node, ast.JoinedStr)
     text = ast.unparse(node)[2:-1]
     text = text.replace("{PATH_BYTES_MAX}", "4096").replace("{NAME_BYTES_MAX}", "255")
-    text = (
-        re.sub(r"\{self\.\w+\}", "N", text)
-        .replace("{name}", "start")
-        .replace("{parsed.name}", "NAME")
-    )
+    text = text.replace("{LISTING_BYTES_MAX:,}", "67,108,864")
+    text = text.replace("{parsed.name}", "NAME").replace("{name}", "start")
+    text = re.sub(r"\{self\.[\w.]+(:,)?\}", "N", text)
+    text = re.sub(r"\{(size|paths):,\}", "M", text)
     return re.sub(r"\{\w+\}", "P", text)
 
 
 def test_every_message_is_on_the_page() -> None:
-    found = [
-        text for m in (file_rules, files, file_requests, overlay, paths) for text in messages(m)
-    ]
+    modules = (file_rules, file_lookups, files, file_requests, overlay, paths, room)
+    found = [text for module in modules for text in messages(module)]
     assert len(found) > 20
     for text in found:
         assert f"`{text}`" in PAGE, text

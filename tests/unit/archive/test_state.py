@@ -319,7 +319,7 @@ def test_says_that_a_file_is_no_index(tmp_path: Path, content: bytes) -> None:
 @pytest.mark.parametrize(
     "damage",
     [
-        "PRAGMA user_version = 3",
+        "PRAGMA user_version = 4",
         "PRAGMA application_id = 1",
         "DROP TABLE meta",
         "DELETE FROM meta",

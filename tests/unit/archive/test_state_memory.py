@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from state_worlds import folder, open_state
 
-from nodevms.archive import HistoryItem
+from nodevms.archive import HistoryItem, Totals
 from nodevms.archive.cache import Cache
 from nodevms.archive.pending import Layer, Pending, merge_layers
 from nodevms.archive.tree import Leaf, Node
@@ -21,7 +21,7 @@ def layer(length: int, *paths: str, **nodes: Node | None) -> Layer:
     first = 10 * length - len(paths) + 1
     items = [HistoryItem(first + at, length, path, None) for at, path in enumerate(paths)]
     ids = {name.encode(): node for name, node in nodes.items()}
-    return Layer(length, 10 * length, None, ids, items)
+    return Layer(length, 10 * length, None, Totals(), ids, items)
 
 
 def history_of(pending: Pending, path: str | None = None) -> list[str]:
@@ -71,7 +71,7 @@ def test_waiting_history_is_what_filtering_all_of_it_gives(
     for length, paths in enumerate(layers, 1):
         items = [HistoryItem(version + n, length, name, None) for n, name in enumerate(paths, 1)]
         version += len(items)
-        pending.push(Layer(length, version, None, {}, items))
+        pending.push(Layer(length, version, None, Totals(), {}, items))
         everything += items if length > gone else []
     if pending.layers and gone:
         pending.forget(merge_layers(list(pending.layers)[:gone]))

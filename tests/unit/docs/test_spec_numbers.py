@@ -12,6 +12,7 @@ from nodevms.archive import file_gas
 from nodevms.archive.publication import CHANGES_MAX
 from nodevms.sandbox import Limits as SandboxLimits
 from nodevms.sandbox import Outcome, instance
+from nodevms.sandbox.crypto import ALGORITHMS, BYTE_GAS, REQUEST_GAS, VERIFY_GAS
 from nodevms.sandbox.host import CONSOLE_BYTE_GAS, CONSOLE_GAS, SEED_GAS
 from nodevms.sandbox.instance import Ended
 from nodevms.sandbox.sandbox import Sandbox
@@ -95,6 +96,9 @@ def test_prices() -> None:
     assert f"change | {file_gas.CHANGE:,}" in STATE
     assert f"in ASCII | {SEED_GAS:,}" in ENGINE
     assert f"empty | {CONSOLE_GAS:,} + {CONSOLE_BYTE_GAS} a byte" in ENGINE
+    crypto = f"{REQUEST_GAS:,} + {BYTE_GAS} a byte; {VERIFY_GAS:,} more for a signature"
+    assert f"see below | {crypto} |" in ENGINE
+    assert "Names are " + ", ".join(f"`{name}`" for name in ALGORITHMS) in ENGINE
 
 
 def test_sizes() -> None:

@@ -77,7 +77,7 @@ def test_what_never_ends_runs_out_of_gas(run: Run, body: str) -> None:
     ],
 )
 def test_what_needs_too_much_memory_is_stopped_where_it_stands(run: Run, body: str) -> None:
-    outcome = stopped(run, body, memory_bytes=16 << 20)
+    outcome = stopped(run, body, memory_bytes=16 << 20, gas=5_000_000_000)
     assert outcome.undone
     assert json.loads(outcome.error or b"")["code"] == "ERR_MEMORY"
 

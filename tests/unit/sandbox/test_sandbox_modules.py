@@ -1,4 +1,4 @@
-"""What a script is: a CommonJS module, its exports, and where its errors are."""
+"""What a CommonJS script is, its exports, and where its errors are."""
 
 from __future__ import annotations
 
@@ -82,12 +82,10 @@ def test_hooks_run_at_the_start_and_are_awaited(run: Run) -> None:
         ("#!/bin/x\n\n  }", "SyntaxError", (3, 3)),
         ("\ufeff\nlet let = 1", "SyntaxError", (2, 5)),
         ("exports.f = () => 1 }; (() => {", "SyntaxError", (1, 21)),
-        ("export const f = 1", "SyntaxError", (1, 1)),
-        ("const x = await 1", "SyntaxError", (1, 17)),
         ("'use strict'\nwith (a) {}", "SyntaxError", (2, 1)),
         ("throw new TypeError('at load')", "TypeError", None),
         ("exports.f = nothing", "ReferenceError", None),
-        ("require('fs')", "ReferenceError", None),
+        ("require('fs')", "Error", None),
     ],
 )
 def test_a_script_that_does_not_load_says_why_and_where(

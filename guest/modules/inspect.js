@@ -1,0 +1,3 @@
+// util.inspect and util.format: Node's own code, extracted.
+
+module.exports = require('node-inspect-extracted')

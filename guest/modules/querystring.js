@@ -1,0 +1,1 @@
+module.exports = { querystring: require('unenv/node/querystring').default }

@@ -1,0 +1,1 @@
+module.exports = { string_decoder: require('string_decoder') }
