@@ -1,7 +1,8 @@
 // `System.files`: encodings are done here; only paths, options and raw bytes cross to the host.
 
 import {
-  Bytes, Moment, NoBytes, WrongType, apply, define, freeze, fromBase64, hasOwn, isView, isWellFormed, keys, parse, quote, record, setPrototypeOf, stringify,
+  Bytes, Moment, NoBytes, WrongType, apply, define, freeze, fromBase64, hasOwn, isView, isWellFormed, keys, parse, quote, record, setPrototypeOf,
+  stringify,
   toBase64, toHex, toLowerCase
 } from './primordials.js'
 import { namedError } from './errors.js'
