@@ -25,8 +25,8 @@ from nodevms.vm.entries import Call, Entry
 SEED = "0123456789abcdef"
 START_MS = 1_700_000_000_000
 CANARY = "canary"
-# A twentieth of the default gas, half of the memory: attacks that use all of it end soon.
-LIMITS = {"gas": 500_000_000, "memory_bytes": 32 << 20}
+# Half of the default memory: attacks that use all of it end sooner.
+LIMITS = {"gas": 1_000_000_000, "memory_bytes": 32 << 20}
 NEIGHBOUR = "let n = 0; exports.next = () => ++n"
 
 

@@ -13,11 +13,26 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent / "attacks"
-CANARY = "exports.canary = n => System.caller.id + n; "  # primitives alone: nothing can be patched
+# Primitives alone, so that nothing can be patched; the second is for ES modules.
+CANARY = (
+    "exports.canary = n => System.caller.id + n; ",
+    "export const canary = n => System.caller.id + n; ",
+)
 _CALL = re.compile(r'([^>]*)> ("(?:[^"\\]|\\.)*"|[^("]+)\((.*)\)', re.DOTALL)
 _MARKS = {"=": "result", "!": "error", "refused": "refused"}
 _FIELDS = {
-    *("name", "script", "calls", "files", "console", "limits", "canary", "process", "fails"),
+    *(
+        "name",
+        "script",
+        "calls",
+        "files",
+        "console",
+        "limits",
+        "canary",
+        "module",
+        "process",
+        "fails",
+    ),
 }
 
 
@@ -52,6 +67,7 @@ class Attack:
         console: Texts that the host's log must have, in order.
         limits: Limits of the backend that differ from the suite's.
         canary: Whether a second caller's call runs beside each call of the attack.
+        module: Whether the script is an ES module.
         process: Whether it is also run in a ``nodevms exec`` of its own.
     """
 
@@ -64,12 +80,13 @@ class Attack:
     console: tuple[str, ...] = ()
     limits: dict[str, int] = field(default_factory=dict)
     canary: bool = True
+    module: bool = False
     process: bool = False
 
     @property
     def code(self) -> str:
         """The script as it is deployed."""
-        return CANARY + self.script if self.canary else self.script
+        return CANARY[self.module] + self.script if self.canary else self.script
 
 
 def read_attacks() -> list[Attack]:

@@ -7,13 +7,14 @@ same script is as hostile.
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from arena import CANARY, Ran, as_logged, run
-from attack import Attack, Step, read_attacks
+from attack import FOLDER, Attack, Step, read_attacks
 from command_line import in_process
 from outside import nothing_but
 
@@ -23,6 +24,7 @@ from nodevms.vm.entries import Init, Restart
 
 ATTACKS = read_attacks()
 ATTACKS_MIN = 120
+PAGE = Path(__file__).parents[2] / "docs" / "security.md"
 # What a backend's directory has, whatever its script did.
 DIRECTORY = {
     *("backend.json", "files", "journal", "lock", "state.db", "state.db-shm", "state.db-wal"),
@@ -118,6 +120,13 @@ def test_the_log_holds_what_was_answered_and_verifies(
 
 def test_they_are_many() -> None:
     assert len(ATTACKS) >= ATTACKS_MIN
+
+
+def test_the_page_lists_the_kinds_and_shows_an_attack() -> None:
+    page = PAGE.read_text()
+    assert {attack.kind for attack in ATTACKS} <= set(re.findall(r"`(\w+)`", page))
+    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert any(example in path.read_text() for path in FOLDER.glob("*.toml"))
 
 
 def _told(step: Step, answer: Answer | str | None) -> tuple[str, str]:
