@@ -18,6 +18,7 @@ from attack import FOLDER, Attack, Step, read_attacks
 from command_line import in_process
 from outside import nothing_but
 
+from nodevms.audit import SavedAnswer, Verifier
 from nodevms.sandbox import Engine
 from nodevms.vm import Answer
 from nodevms.vm.entries import Init, Restart
@@ -62,6 +63,11 @@ def play(engine: Engine) -> Iterator[Play]:
         yield once
 
 
+@pytest.fixture(scope="module")
+def verifier(engine: Engine) -> Verifier:
+    return Verifier(engine)
+
+
 @each_attack
 def test_nothing_comes_of_it_but_what_it_may(play: Play, attack: Attack) -> None:
     ran, folder = play(attack)
@@ -93,7 +99,7 @@ def test_everybody_else_is_answered_as_if_nothing_had_been(play: Play, attack: A
 
 @each_attack
 def test_the_log_holds_what_was_answered_and_verifies(
-    play: Play, attack: Attack, tmp_path_factory: pytest.TempPathFactory
+    play: Play, verifier: Verifier, attack: Attack
 ) -> None:
     ran, folder = play(attack)
     if attack.fails is not None:
@@ -105,17 +111,19 @@ def test_the_log_holds_what_was_answered_and_verifies(
     starts = [type(entry) for entry in ran.entries if isinstance(entry, Init | Restart)]
     assert starts == [Init] + [Restart for step in attack.steps if step.method is None]
     assert len(starts) + len(ran.logged) == len(ran.entries)
-    options = ["--no-memory", "--json"]
-    if ran.reads:
-        answers = tmp_path_factory.mktemp("answers")
-        for number, answer in enumerate(ran.reads):
-            (answers / str(number)).write_bytes(answer.to_json())
-            options += "--answer", str(answers / str(number))
+    kept = [SavedAnswer(str(number), answer) for number, answer in enumerate(ran.reads)]
     with nothing_but(folder / "backend", Path(tempfile.gettempdir())):
-        done = in_process("verify", str(folder / "backend"), *options)
+        report = verifier.verify(folder / "backend", answers=kept)
+    assert (report.calls, len(report.answers)) == (len(ran.logged), len(kept))
+
+
+@pytest.mark.parametrize("kind", sorted({attack.kind for attack in ATTACKS}))
+def test_the_command_says_so_too(play: Play, kind: str) -> None:
+    attack = next(a for a in ATTACKS if a.kind == kind and a.fails is None)
+    _, folder = play(attack)
+    with nothing_but(folder / "backend", Path(tempfile.gettempdir())):
+        done = in_process("verify", str(folder / "backend"), "--no-memory")
     assert (done.exit_code, done.exception) == (0, None), done.output
-    said = json.loads(done.stdout)
-    assert (said["calls"], len(said["answers"])) == (len(ran.logged), len(ran.reads))
 
 
 def test_they_are_many() -> None:
