@@ -1,6 +1,6 @@
 """Compare the engine of this source, and its replays, with those of another one, in turns.
 
-    python bench/compare_engine.py ../other/src [--rounds 15]
+    python bench/compare_engine.py ../other/src [--rounds 15] [--only PATTERN]
 
 Each source has a process that waits for its turn; a round asks both for each measurement, in random
 order. Printed are the medians of the rounds and the median of their ratios, in processor time of
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import re
 import statistics
 import subprocess
 import sys
@@ -139,6 +140,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("other", type=Path, help="the folder src of the other source")
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--only", default="", help="a pattern of the measurements that are wanted")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve:
@@ -146,7 +148,7 @@ def main() -> None:
         return
     sides = [begin(ROOT / "src"), begin(arguments.other.resolve())]
     (names,) = {side.stdout.readline().strip() for side in sides if side.stdout}
-    for name in names.split("|"):
+    for name in filter(re.compile(arguments.only).search, names.split("|")):
         pairs = []
         for _ in range(arguments.rounds):
             turns = {n: ask(sides[n], name) for n in random.sample((0, 1), 2)}

@@ -383,7 +383,7 @@ exports.nothing = () => 1
 exports.spin = n => { for (let i = 0; i < n; i++); }
 exports.fill = mebibytes => {
   kept ??= []
-  for (let i = 0; i < mebibytes; i++) kept.push(new Uint8Array(MIB).fill(i))
+  for (let i = 0; i < mebibytes; i++) kept.push(new Uint8Array(MIB).fill(i + 1))
 }
 exports.names = () => Object.keys(cases)
 exports.prepares = name => 'prepare' in cases[name]
