@@ -44,7 +44,8 @@ class _Listed:
         if port != (self.port or SCHEME_PORTS[scheme]):
             return False
         if self.host.startswith("*."):
-            return host.endswith(self.host[1:]) and len(host) > len(self.host) - 1
+            # Only of what is a name: others lead nowhere, and an entry cannot name them.
+            return host.endswith(self.host[1:]) and is_name(host)
         return host == self.host
 
 
@@ -91,6 +92,11 @@ class AllowedHosts:
         return host == LOCALHOST and found.is_loopback
 
 
+def is_name(host: str) -> bool:
+    """Tell whether a host is a name as it is compared: of ASCII, in lower case, not too long."""
+    return len(host) <= NAME_CHARACTERS_MAX and _NAME.fullmatch(host) is not None
+
+
 def is_public(address: Address) -> bool:
     """Tell whether an address is one of the public internet, and leads to no other."""
     if isinstance(address, IPv6Address):
@@ -131,5 +137,4 @@ def _host(text: str) -> str:
         name = yarl.URL.build(scheme="http", host=text.removeprefix(star)).raw_host or ""
     except ValueError:
         return ""
-    is_name = _NAME.fullmatch(name) and len(name) <= NAME_CHARACTERS_MAX
-    return star + name if is_name and not name.rpartition(".")[2].isdigit() else ""
+    return star + name if is_name(name) and not name.rpartition(".")[2].isdigit() else ""

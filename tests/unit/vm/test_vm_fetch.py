@@ -413,10 +413,25 @@ async def test_proxies_of_the_environment_are_not_used(
     assert (await backend.ask("get", f"http://localhost:{server.port}/x"))[0] == 404
 
 
+async def test_below_a_listed_name_only_names_are_asked(backend: Backend) -> None:
+    await backend.start("*.example.org")
+    backend.names = {"a.b_c.example.org": ["127.0.0.1"]}
+    long = ".".join(["a" * 60] * 4)
+    odd = ["a!b", "a~b", "a$b", "a(b)", "a.", ".", "a" * 64, "a" * 7000, long]
+    found = await backend.ask("many", [f"http://{name}.example.org/" for name in odd])
+    assert all("the operator allows no requests to " in message for message in found), found
+    assert backend.looked_up == []
+    assert backend.hosts() is None
+    await backend.ask("get", "http://a.b_c.example.org/")
+    assert backend.hosts() == ["a.b_c.example.org"]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"method": "CONNECT"}, "the method is none that may be used"),
+        ({"method": "connect"}, "the method is none that may be used"),
+        ({"method": "Trace"}, "the method is none that may be used"),
         ({"method": "A B"}, "the method is none that may be used"),
         ({"headers": {"Host": "x"}}, "the header host is not the script's"),
         ({"headers": {"Content-Length": "9"}}, "the header content-length is not the script's"),
