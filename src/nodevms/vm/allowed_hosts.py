@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
 import yarl
@@ -28,9 +28,14 @@ _LISTED: Final = re.compile(
 _NAME: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 _PUBLIC_IPV6: Final = IPv6Network("2000::/3")
 _NOT_PUBLIC: Final = tuple(
-    IPv6Network(network) for network in ("2001::/32", "2001:db8::/32", "2002::/16", "3fff::/20")
+    IPv6Network(network) for network in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")
 )
-"""Teredo and 6to4, which lead to an IPv4 address, and two for documentation."""
+"""Teredo and 6to4, which lead to an IPv4 address, anycast to the next router, and documentation."""
+_NOT_PUBLIC_IPV4: Final = tuple(
+    IPv4Network(network) for network in ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32")
+)
+"""Called global, and yet of the network that one is in: anycast to the next router (RFC 7723,
+RFC 3068), and what a large host tells its virtual machines."""
 
 Address = IPv4Address | IPv6Address
 
@@ -102,7 +107,7 @@ def is_public(address: Address) -> bool:
     if isinstance(address, IPv6Address):
         if address not in _PUBLIC_IPV6 or any(address in network for network in _NOT_PUBLIC):
             return False
-    elif address.is_reserved:
+    elif address.is_reserved or any(address in network for network in _NOT_PUBLIC_IPV4):
         return False
     return address.is_global and not address.is_multicast
 

@@ -66,7 +66,7 @@ def parse_fetch(request: bytes) -> FetchRequest:
         headers = tuple((str(name), str(value)) for name, value in members["headers"])
     except (ValueError, TypeError, KeyError, RecursionError):
         raise FetchError("the request is malformed") from None
-    if redirect not in {"follow", "error", "manual"}:
+    if redirect not in ("follow", "error", "manual"):
         raise FetchError("redirect is follow, error or manual")
     if (
         not isinstance(method, str)
