@@ -149,7 +149,8 @@ class Development:
             return
         await self._put(running, running.vm)
         methods = ", ".join(
-            f"{method.name}({', '.join(method.parameters)})" for method in running.vm.methods[:50]
+            f"{method.name}({', '.join(method.parameters)}){' read-only' * method.readonly}"
+            for method in running.vm.methods[:50]
         )
         how = "" if not again else ", the files kept" if self._wish.keep else ", without files"
         _LOG.info("%s", printable(f"{self._name} serves{how}: {methods}"))
