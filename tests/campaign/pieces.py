@@ -101,7 +101,7 @@ EXPRESSIONS += FILES + MODULES
 
 STATEMENTS = [
     *["x = @e"] * 12,
-    *[f"x = {text}" for text in FILES],
+    *[f"x = {text}" for text in FILES] * 3,
     *[f"x = {text}" for text in MODULES],
     *["x = Math.random()"] * 3,
     *["x = await System.oracle(() => [Date.now(), Math.random(), crypto.randomUUID(), @e])"] * 2,
