@@ -85,6 +85,7 @@ def methods_line(methods: Sequence[Method]) -> str:
     """Return what a script exports, in one line: its names are the script's to choose."""
     names = [
         _line(f"{method.name}({', '.join(method.parameters)})", METHOD_CHARACTERS_MAX)
+        + " read-only" * method.readonly
         for method in methods[:METHODS_MAX]
     ]
     more = len(methods) - len(names)
