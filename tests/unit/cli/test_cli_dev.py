@@ -184,6 +184,7 @@ def test_the_methods_of_a_script_are_one_line() -> None:
     assert (
         methods_line([Method("a\n\x1b[2J", ("x", "y")), Method("b")]) == "a\\n\\x1b[2J(x, y), b()"
     )
+    assert methods_line([Method("b", (), readonly=True)]) == "b() read-only"
     many = methods_line([Method("m" * 1000)] * (METHODS_MAX + 3))
     assert many.endswith("m…, 3 more")
     assert len(many) < 6_000
