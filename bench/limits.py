@@ -25,8 +25,9 @@ from nodevms.archive import ArchiveInfo, FeedContents, State
 from nodevms.feed import Feed, KeyPair
 from nodevms.sandbox import Engine, HostTimeoutError
 from nodevms.vm.engine_thread import on_engine_thread
-from nodevms.vm.execution import Executed, Execution
+from nodevms.vm.execution import Executed, Execution, Outside
 from nodevms.vm.limits import Limits
+from nodevms.vm.live_oracles import LiveOracles, World
 
 ZOO = Path(__file__).with_name("zoo.js")
 TIME_MS = 1_700_000_000_000
@@ -71,6 +72,9 @@ class Bench:
         self.feed = Feed.create(folder / "content", "", KeyPair.generate())
         self.contents = FeedContents(self.feed)
         self.seq = 0
+        self.outside = Outside(
+            seeds=lambda: "0" * 16, oracles=lambda: LiveOracles(engine, limits, World())
+        )
         self.execution = Execution(
             engine,
             limits,
@@ -80,7 +84,7 @@ class Bench:
             console=lambda _seq, _level, _text: None,
         )
         started = self.execution.start(
-            ZOO.read_text(), None, seq=0, time_ms=TIME_MS, seeds=lambda: "0" * 16
+            ZOO.read_text(), None, seq=0, time_ms=TIME_MS, outside=self.outside
         )
         if started.outcome.error is not None:
             raise SystemExit(started.outcome.error.decode())
@@ -95,7 +99,7 @@ class Bench:
             caller=None,
             seq=self.seq,
             time_ms=TIME_MS,
-            seeds=lambda: "0" * 16,
+            outside=self.outside,
         )
         cpu, wall = time.thread_time() - cpu, time.perf_counter() - wall
         index = time.thread_time()

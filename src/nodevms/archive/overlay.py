@@ -235,6 +235,8 @@ class Overlay:
         return Change(path, "file", record.size, record.sha256, block)
 
     def _net(self) -> list[tuple[str, _Entry]]:
+        if not self._folders:  # most calls; this is asked for twice a call
+            return []
         return sorted(
             (
                 (join_path(folder, name), entry)

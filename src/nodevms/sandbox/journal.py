@@ -14,7 +14,7 @@ from typing import Final
 
 from nodevms.sandbox.engine import Engine
 from nodevms.sandbox.host import Guest
-from nodevms.sandbox.image import Image
+from nodevms.sandbox.image import Image, SparseImage
 from nodevms.sandbox.instance import (
     ANSWER_BYTES,
     RECORDED_BYTES_MAX,
@@ -58,7 +58,7 @@ class Point:
         count: How many of these belong to the point.
     """
 
-    image: Image | None
+    image: SparseImage | None
     entries: list[Entry]
     count: int
 
@@ -87,7 +87,8 @@ class Journal:
     def __init__(self, engine: Engine, limits: Limits) -> None:
         self._engine = engine
         self._limits = limits
-        self._image: Image | None = None
+        self._new: Image | None = None
+        self._image: SparseImage | None = None
         self._entries: list[Entry] = []
         self._gas = 0
         self._bytes = 0
@@ -129,7 +130,9 @@ class Journal:
         return instance
 
     def _begin_from(self, instance: Instance) -> None:
-        self._image = instance.image()
+        if self._new is None:
+            self._new = Instance(self._engine, self._limits).image()
+        self._image = instance.sparse_image(self._new)
         self._entries = []
         self._gas = self._bytes = 0
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from nodevms.sandbox.engine import Engine
 from nodevms.sandbox.host import Host
-from nodevms.sandbox.image import Image, SparseImage
+from nodevms.sandbox.image import SparseImage
 from nodevms.sandbox.instance import Ended, Instance
 from nodevms.sandbox.journal import Point, run_again
 from nodevms.sandbox.limits import Limits
@@ -67,7 +67,7 @@ class Replica:
 
     def _image_of(self, point: Point) -> SparseImage:
         begin: int = 0
-        image: Image | SparseImage | None = point.image
+        image: SparseImage | None = point.image
         if self._at is not None and self._image is not None and point.follows(self._at):
             if point.count == self._at.count:
                 return self._image

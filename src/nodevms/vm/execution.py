@@ -170,6 +170,7 @@ class Execution:
     ) -> None:
         self._sandbox = Sandbox(engine, limits.for_sandbox())
         self._limits = limits
+        self._totals_max = Totals(limits.archive_bytes, limits.archive_paths)
         self._state = state
         self._contents = contents
         self._info = info
@@ -257,7 +258,7 @@ class Execution:
             time_ms,
             bytes_max=self._limits.written_bytes,
             paths_max=self._limits.written_paths,
-            totals_max=Totals(self._limits.archive_bytes, self._limits.archive_paths),
+            totals_max=self._totals_max,
         )
         files = FileApi(overlay, self._info)
         return overlay, Environment(
