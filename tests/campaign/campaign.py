@@ -131,6 +131,8 @@ class Campaign:
                 self.counts[f"replays: {mode}"] += 1
                 self.counts[f"replays: {replayer.name}"] += 1
                 self.counts["entries compared"] += lived.found["entries"]
+                if mode != "unread":
+                    self.counts["answers computed again"] += lived.answers
         return None
 
     def _turn(self) -> Iterator[tuple[Replayer, str]]:

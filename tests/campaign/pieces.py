@@ -2,11 +2,15 @@
 
 In a piece `@e` stands for an expression, `@n` for a small whole number, `@s` for a string, `@p` for a
 path, `@c` for an encoding, `@v` for a variable, `@k` for a member's name, `@b` for statements,
-and `@r` for any number, odd ones too. Whatever a piece throws, the statement around it catches,
+`@r` for any number, odd ones too, `@m` for a module's name, and `@h` for a hash's name. Whatever a piece throws, the statement around it catches,
 most of the time.
 """
 
 from __future__ import annotations
+
+KEY = "{format: 'jwk', key: {kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo'}}"
+SIGNATURE = "5VZDAMNgrHKQhuLMgG6CioSHfx645dl02HPgZSJJAVVfuIIVkKM7rMYeOXAc+bRr0lv18FlbviRlUUFDjnoQCw"
+"""Of the empty message: the first test vector of RFC 8032."""
 
 ATOMS = [
     *("x", "x", "a", "b", "c", "args[0]", "args[1]", "args.length", "@n", "@n", "@r", "@s", "@s", "null", "undefined", "true", "NaN", "-0", "[]", "({})"),
@@ -70,11 +74,35 @@ FILES = [
     *("await fs.writeFile(@p + @n, JSON.stringify(@e))", "fs.readFile(@e, @e)", "await fs.readFile(@p, {encoding: '@c'})", "await Promise.all([fs.writeFile(@p, @n), fs.readFile(@p), fs.mkdir(@p)].map(p => p.catch(e => e.name)))"),
 ]  # fmt: skip
 
-EXPRESSIONS += FILES
+MODULES = [
+    # hashes, some of them kept from call to call
+    *("load('crypto').createHash(@h).update(@s).digest('hex')", "load('crypto').createHash(@h).update(String(@e)).update(Buffer.from(@s, '@c')).digest('@c')", "load('crypto').hash(@h, @s, 'base64')", "load('crypto').createHash(@h).update(@e, '@c').digest()"),
+    *("load('crypto').createHmac(@h, @s).update(@s).digest('base64url')", "load('crypto').createHmac(@h, Buffer.alloc(@n * 20, @n)).update(new Uint16Array([@n, 7])).digest('hex')", "load('crypto').getHashes()", "load('crypto').createHash(@h).copy().digest()"),
+    *("(hashes[@n % 3] ??= load('crypto').createHash(@h)).update(@s)", "(hashes[@n % 3] = load('crypto').createHmac(@h, @s)).update(@s)", "hashes[@n % 3]?.update(String(@e))", "hashes[@n % 3]?.copy().digest('hex')", "hashes[@n % 3]?.digest('@c')", "hashes[@n % 3]?.update('h'.repeat(@n * 300))"),
+    # what a seed gives, and Ed25519
+    *("load('crypto').randomBytes(@n).toString('hex')", "load('crypto').randomInt(@n, @n + 99)", "load('crypto').randomUUID()", "load('crypto').randomFillSync(new Uint32Array(@n), @n % 3)", "load('crypto').randomBytes(@e)"),
+    *("await new Promise(r => load('crypto').randomBytes(@n, (e, v) => r(v)))", "load('crypto').timingSafeEqual(Buffer.from(@s), Buffer.from(@s))", f"load('crypto').verify(null, Buffer.alloc(@n), {KEY}, Buffer.alloc(64, @n))", f"load('crypto').verify(null, Buffer.alloc(0), {KEY}, Buffer.from('{SIGNATURE}', 'base64'))"),
+    # util and assert
+    *("load('util').inspect(@e)", "load('util').inspect(@v, {depth: @n, sorted: true, showHidden: @n > 6})", "load('util').format('%s %d %j %o', @e, @e, @e, @s)", "load('util').isDeepStrictEqual(@e, @e)", "load('util').types.isProxy(@e)", "load('util').inspect(new Map([[@e, new Set([@e])]]), {compact: @n % 4, breakLength: @n * 9})"),
+    *("await load('util').promisify((v, f) => setTimeout(f, @n, null, v))(@e)", "load('util').inspect(new Proxy(@v, {}), {showProxy: true})", "load('util/types').isTypedArray(@e)", "load('util').inspect({[load('util').inspect.custom]: () => @e})", "load('util').inherits(function F () {}, Array)"),
+    *("load('assert').deepStrictEqual(@e, @e)", "load('assert')(@e, @s)", "load('assert').throws(() => @e, TypeError)", "load('assert/strict').equal(@e, @e)", "await load('assert').rejects(async () => @e)", "load('assert').notDeepEqual(@v, @e)", "load('assert').match(@s, /a|\\d/)"),
+    # events, kept too
+    *("(emitters[@n % 2] ??= new (load('events'))()).on('@k', v => keep.push(v)).listenerCount('@k')", "emitters[@n % 2]?.emit('@k', @e)", "emitters[@n % 2]?.once('@k', () => { a++ }).eventNames()", "emitters[@n % 2]?.removeAllListeners('@k')", "emitters[@n % 2]?.emit('error', @e)"),
+    *("await (q => { setTimeout(() => q.emit('@k', @e), @n); return load('events').once(q, '@k') })(new (load('events'))())",),
+    # text
+    *("load('path').join(@s, '..', @p)", "load('path').resolve(@p, @s)", "load('path').relative(@p, @p)", "load('path').parse(@p)", "load('path').format({dir: @s, name: @s, ext: '.x'})", "load('path/posix').normalize(@s + '//./' + @s)", "load('path').extname(@s) + load('path').basename(@p)"),
+    *("load('querystring').parse('a=1&b=%20&a=' + @s)", "load('querystring').stringify({@k: @s, @k: [@e, @e]})", "load('querystring').escape(@s) + load('querystring').unescape(@s)", "load('url').parse('http://u:p@H.example:8/a/' + @s + '?q=' + @n + '#f', true)", "load('url').resolve('/one/two', @s)", "load('url').format({host: @s, pathname: @p})"),
+    *("new (load('url').URL)(@s, 'http://h.example').href", "(decoders[@n % 2] ??= new (load('string_decoder').StringDecoder)('@c')).write(Buffer.from([226, 130, 172, @n * 20]))", "decoders[@n % 2]?.write(Buffer.from(@s).subarray(@n % 3))", "decoders[@n % 2]?.end()", "load('buffer').Buffer.from(@s).toString('@c')"),
+    # modules themselves
+    *("load(@m)", "load(@m) === load(@m)", "Object.keys(load(@m)).length", "require(@m)", "require.resolve('node:' + @m)", "Object.keys(await import(@m)).sort()", "(await import('node:' + @m)).default === load(@m)", "await import(@s)", "require(@s)", "(load(@m).@k = @e)"),
+]  # fmt: skip
+
+EXPRESSIONS += FILES + MODULES
 
 STATEMENTS = [
     *["x = @e"] * 12,
-    *[f"x = {text}" for text in FILES],
+    *[f"x = {text}" for text in FILES] * 3,
+    *[f"x = {text}" for text in MODULES],
     *["x = Math.random()"] * 3,
     *["x = await System.oracle(() => [Date.now(), Math.random(), crypto.randomUUID(), @e])"] * 2,
     *("await System.oracle(async () => { @b; return x }).catch(e => { x = e?.name })", "x = [...crypto.getRandomValues(new Uint8Array(@n % 40))]"),
@@ -140,6 +168,12 @@ NEARLY_STOPPED = [
     "const g = s => s && eval(s); x = g('(' .repeat(200) + '1' + ')'.repeat(200))",
     "x = new Array(20000).fill(0).map((_, i) => i * i % 1009).sort((p, q) => p - q).length",
     "x = /^(([a-z])+.)+[A-Z]([a-z])+$/.test('a'.repeat(12))",
+    "for (let i = 0; i < 12; i++) await fs.mkdir('/folder' + i)",
+    "for (let i = 0; i < 5; i++) await fs.writeFile('/sized' + i, 'z'.repeat(i * 400))",
+    "await fs.writeFile('/dir/a', @s.repeat(200)); await fs.copy('/dir', '/copy' + @n)",
+    "for (let i = 0; i < 50; i++) (hashes[0] ??= load('crypto').createHash('sha256')).update('h'.repeat(i * 20))",
+    "load('assert').deepStrictEqual({x, keep: keep.slice(0, 9)}, {x: @e, keep})",
+    "x = load('util').inspect([keep, table, closures, globalThis], {depth: 5}).length",
 ]  # fmt: skip
 
 STRINGS = [
@@ -157,9 +191,36 @@ PATHS = [
 
 ENCODINGS = ["utf8", "json", "base64", "hex", "binary", "utf-8", "odd"]
 MEMBERS = ["k0", "k1", "z", "length", "name", "then", "toJSON", "message", "get", "constructor"]
-VARIABLES = ["x", "a", "b", "c", "d", "keep", "args", "table", "closures", "this", "globalThis"]
+VARIABLES = [
+    "x",
+    "a",
+    "b",
+    "c",
+    "d",
+    "keep",
+    "args",
+    "table",
+    "closures",
+    "this",
+    "globalThis",
+    "hashes",
+    "emitters",
+]
+
+MODULE_NAMES = ["assert", "assert/strict", "buffer", "crypto", "events", "path", "path/posix", "querystring", "string_decoder", "url", "util", "util/types"]  # fmt: skip
+HASHES = [
+    "'md5'",
+    "'sha1'",
+    "'sha224'",
+    "'sha256'",
+    "'sha384'",
+    "'sha512'",
+    "'RSA-SHA256'",
+    "'odd'",
+]
 
 PRELUDE = """const fs = System.files, keep = [], table = new Map(), seen = new Set(), closures = [], generators = []
+const hashes = [], emitters = [], decoders = []
 let a = 0, b = 'b', c = null, d = {}
 const fib = n => n < 2 ? n : fib(n - 1) + fib(n - 2)
 const deep = n => n <= 0 ? 0 : deep(n - 1) + 1

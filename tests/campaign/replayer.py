@@ -4,6 +4,7 @@ It needs nothing but an installed nodevms. Each request is a JSON line `{"direct
 each answer a JSON line. The modes replay the same log on different ways:
 
 - `plain`: as `nodevms verify` does.
+- `unread`: without the answers of read-only calls, which all others compute again.
 - `snapshots`: a snapshot before each call.
 - `journal`: no snapshots, so that an undo runs all entries of the epoch again.
 - `undone`: before each call another one that is undone.
@@ -17,14 +18,17 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
-from nodevms.audit import DivergenceError, Verifier
+from nodevms.audit import AnswerFalseError, DivergenceError, SavedAnswer, Verifier
 from nodevms.errors import NodeVMSError
+from nodevms.rpc import ReadOnlyAnswer
 from nodevms.sandbox import Engine, EngineFaultError, Meter, Operation, Outcome, Sandbox, journal
 from nodevms.vm.execution import Execution
 
-MODES = ("plain", "snapshots", "journal", "undone")
+MODES = ("plain", "snapshots", "journal", "undone", "unread")
+ANSWERS = "answers.jsonl"
 
 
 def main() -> None:
@@ -47,13 +51,14 @@ def hello(engine: Engine) -> dict[str, str]:
 def replayed(engine: Engine, directory: str, mode: str) -> dict[str, Any]:
     """Verify a directory, and return what was found or where it differs."""
     heap_hashes: list[str] = []
+    answers = [] if mode == "unread" else _answers(Path(directory))
     try:
         with _MODES[mode](), _heap_hashes(heap_hashes):
-            report = Verifier(engine).verify(directory)
+            report = Verifier(engine).verify(directory, answers=answers)
     except NodeVMSError as error:
         found = {"error": error.code, "message": str(error)[:2000]}
         found["entry"] = getattr(error, "entry", None)
-        if isinstance(error, DivergenceError):
+        if isinstance(error, DivergenceError | AnswerFalseError):
             divergence = error.divergence
             found |= {"field": divergence.field, "expected": divergence.expected[:2000]}
             found["found"] = divergence.found[:2000]
@@ -65,6 +70,15 @@ def replayed(engine: Engine, directory: str, mode: str) -> dict[str, Any]:
         "filesRoot": report.files_root,
         "heapHashes": heap_hashes,
     }
+
+
+def _answers(directory: Path) -> list[SavedAnswer]:
+    place = directory / ANSWERS
+    lines = place.read_bytes().split(b"\n")[:-1] if place.exists() else []
+    return [
+        SavedAnswer(f"line {number}", ReadOnlyAnswer.from_json(line))
+        for number, line in enumerate(lines)
+    ]
 
 
 class _Deaf:
@@ -130,6 +144,7 @@ _MODES: dict[str, Callable[[], Any]] = {
     "snapshots": lambda: _bounds(ENTRIES_MAX=1),
     "journal": lambda: _bounds(ENTRIES_MAX=1 << 30, GAS_MAX=1 << 60),
     "undone": _undone_calls,
+    "unread": _bounds,
 }
 
 if __name__ == "__main__":

@@ -11,13 +11,17 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from random import SystemRandom
+from random import Random, SystemRandom
 
 import elsewhere
+import pieces
 import pytest
 from campaign import Campaign, Here
 from elsewhere import OtherProcess
+from live_run import ANSWERS, live
 from random_cases import Call, Case, Epoch, random_case
+from random_scripts import ScriptWriter
+from replayer import MODES
 
 from nodevms.sandbox import Engine
 from nodevms.sandbox.instance import Image, Instance
@@ -73,7 +77,7 @@ def test_a_difference_is_found_and_kept(
     exports.spoil = () => new Promise(() => {})"""
     calls = tuple(Call("f0", f"[{n % 3 * 9}]", None, 1) for n in range(6))
     case = Case(5, False, (Epoch(False, script, {}, calls),))
-    assert Campaign(engine, [Here(engine)] * 4).run_case(case) is None
+    assert Campaign(engine, [Here(engine)] * len(MODES)).run_case(case) is None
     real = Instance.image
 
     def without_dead_frames(self: Instance) -> Image:
@@ -82,7 +86,7 @@ def test_a_difference_is_found_and_kept(
         return Image(image.stack_pointer, image.stack_pointer, image.memory[dead:])
 
     monkeypatch.setattr(Instance, "image", without_dead_frames)
-    difference = Campaign(engine, [Here(engine)] * 4).run_case(case, tmp_path / "kept")
+    difference = Campaign(engine, [Here(engine)] * len(MODES)).run_case(case, tmp_path / "kept")
     assert difference is not None
     assert re.search(r"differs from entry [1-6] on in heapHashes\n", str(difference))
     assert Case.from_json((tmp_path / "kept" / "case.json").read_text()) == case
@@ -112,6 +116,77 @@ def test_what_a_verifier_refuses_is_a_difference(
     assert difference is not None
     assert "error" in difference.found
     assert json.dumps(difference.found) in str(difference)
+
+
+READ = Call("get", "[]", None, 1)
+READS = """let n = 0
+exports.add = async () => { await System.files.writeFile('/n', ++n); return Math.random() }
+exports.get = System.readonly(() => { n += 100; globalThis.spoilt = Math.random(); return n })
+"""
+
+
+def test_read_only_calls_change_nothing_of_the_log(engine: Engine, tmp_path: Path) -> None:
+    def found(name: str, *methods: str) -> dict[str, object]:
+        calls = tuple(Call(method, "[]", None, int(method == "add")) for method in methods)
+        case = Case(3, False, (Epoch(False, READS, {}, calls),))
+        assert Campaign(engine, [Here(engine)]).run_case(case, everywhere=True) is None
+        lived = live(engine, case, tmp_path / name)
+        assert lived.answers == methods.count("get")
+        return lived.found
+
+    alone = found("alone", "add", "add", "add")
+    assert found("beside", "get", "add", "get", "get", "add", "get", "add", "get") == alone
+
+
+def test_a_false_answer_is_a_difference(engine: Engine) -> None:
+    class Lying(Here):
+        def replay(self, directory: Path, mode: str) -> dict[str, object]:
+            kept = directory / ANSWERS
+            kept.write_bytes(kept.read_bytes().replace(b'"result":101', b'"result":102'))
+            return super().replay(directory, mode)
+
+    case = Case(3, False, (Epoch(False, READS, {}, (Call("add", "[]", None, 0), READ)),))
+    difference = Campaign(engine, [Lying(engine)]).run_case(case)
+    assert difference is not None
+    assert difference.found["error"] == "answer-differs"
+    assert (difference.found["field"], difference.found["found"]) == ("result", "102")
+
+
+def test_the_cases_have_all_kinds() -> None:
+    cases = [random_case(seed) for seed in range(60)]
+    epochs = [epoch for case in cases for epoch in case.epochs]
+    text = "\n".join(epoch.script for epoch in epochs)
+    for form in (
+        "export const f",
+        "export let f",
+        "export function f",
+        "export default {",
+        " as 'f",
+    ):
+        assert form in text
+    for form in ("await import('", "import * as m", "import { default as", "System.readonly("):
+        assert form in text
+    assert all(f"load('{name}')" in text for name in pieces.MODULE_NAMES)
+    assert any(call.method.startswith("r") for epoch in epochs for call in epoch.calls)
+    assert {300, 5_000} <= {epoch.limits["archive_bytes"] for epoch in epochs}
+
+
+def test_the_pieces_of_modules_name_what_there_is(engine: Engine, tmp_path: Path) -> None:
+    writer = ScriptWriter(Random(1))
+    texts = [
+        writer._filled(piece.replace("@e", "'q'"), 0, 0, waits=True) for piece in pieces.MODULES
+    ]
+    functions = [
+        f"exports.f{number} = async () => {{ let x; return [{text}] }}"
+        for number, text in enumerate(texts)
+    ]
+    script = "\n".join(["const load = require", pieces.PRELUDE, *functions])
+    calls = tuple(Call(f"f{number}", "[]", None, 1) for number in range(len(texts)))
+    lived = live(engine, Case(1, False, (Epoch(False, script, {}, calls),)), tmp_path / "backend")
+    assert lived.counts["entry: call"] == len(texts)
+    log = (tmp_path / "backend" / "call-log.data").read_text()
+    assert "not a function" not in log
+    assert lived.counts["threw"] < len(texts) / 5
 
 
 def _small() -> Case:

@@ -69,6 +69,8 @@ def test_an_allowed_host_is_asked_and_the_others_are_not(
         done = in_process("call", server.address, "ask", f"http://127.0.0.1:{port}/price")
         assert done.exit_code == 1
         assert f"the operator allows no requests to 127.0.0.1:{port}" in done.stderr
+        assert "--allow-net" not in done.stderr
+        assert "nodevms exec --allow-net HOST or HOST:PORT lists." in server.log()
         done = in_process("verify", server.address)
         assert done.exit_code == 0
         assert "Taken on trust: 2 entries asked 2 oracles" in done.stdout

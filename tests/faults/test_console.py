@@ -65,7 +65,8 @@ def test_mistakes_of_the_script_are_told_with_their_place_and_its_refusals_are_n
         "3: exports.atHome = () => process.env.HOME",
         "3: " + " " * 23 + "^",
         "3:     at <anonymous> (loud_backend.js:5:24)",
-        "3: A backend script has System, Buffer, console and timers, and nothing else of Node.",
+        "3: A backend script has no process. If a package asks for process.env, "
+        "bundle it with --define:process.env={}.",
         "4: endless() failed: LimitError: Out of gas: a call may use 100,000,000",
     ]
 

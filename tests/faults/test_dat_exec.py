@@ -68,7 +68,10 @@ def test_stopping_while_peers_read_is_clean(network: Network, tmp_path: Path) ->
         "  for (let n = 0; n < 12; n++) await System.files.writeFile(`/${n}`, `${n}`.repeat(900000))\n"
         "}\n"
     )
-    host = network.nodevms("exec", str(tmp_path / "big.js"), "--dir", str(tmp_path / "backend"))
+    much = ("--limit", "gas=10000000000")
+    host = network.nodevms(
+        "exec", str(tmp_path / "big.js"), "--dir", str(tmp_path / "backend"), *much
+    )
     found = host.wait_for(r"Files: +(dat://\w{64})\nCall log: (dat://\w{64})")
     files, log = found.group(1), found.group(2)
     network.nodevms("call", "localhost:5555", "fill").wait()

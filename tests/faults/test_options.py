@@ -140,9 +140,9 @@ def test_loopback_has_two_families(place: Path) -> None:
 
 
 def test_the_queue_s_length_is_the_operator_s_choice(place: Path) -> None:
-    Path("slow.js").write_text("exports.slow = () => { for (let i = 0; i < 1000000; i++); }")
+    Path("slow.js").write_text("exports.slow = () => { for (let i = 0; i < 5000000; i++); }")
     batch = json.dumps([{"jsonrpc": "2.0", "method": "slow", "id": n} for n in range(10)])
-    with serving("slow.js", "--queue", "3") as server:
+    with serving("slow.js", "--queue", "3", "--limit", "gas=10000000000") as server:
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_S)
         connection.request("POST", "/", batch, {"Content-Type": "application/json"})
         answers = json.loads(connection.getresponse().read())

@@ -20,6 +20,7 @@ from nodevms.vm.entries import Call, Restart
 SLOW = str(Path(__file__).with_name("slow_backend.js"))
 LONG = 1_000_000
 """Loops that take long enough for the rest to wait."""
+MUCH_GAS = ("--limit", "gas=10000000000")
 
 
 def calls_of(directory: Path) -> list[tuple[object, ...]]:
@@ -68,7 +69,7 @@ class Caller:
 async def test_every_accepted_call_is_answered_logged_and_published(
     place: Path, number: signal.Signals
 ) -> None:
-    with serving(SLOW, "--dir", "slow") as server:
+    with serving(SLOW, "--dir", "slow", *MUCH_GAS) as server:
         caller = Caller(server)
         texts = [request("work", 0, 0, LONG)]
         texts += [request("save", n, n, f"text {n}") for n in range(1, 300)]
@@ -90,7 +91,7 @@ async def test_every_accepted_call_is_answered_logged_and_published(
 
 
 async def test_a_second_signal_refuses_what_has_not_begun(place: Path) -> None:
-    with serving(SLOW, "--dir", "slow") as server:
+    with serving(SLOW, "--dir", "slow", *MUCH_GAS) as server:
         caller = Caller(server)
         await caller.send([request("work", n, n, 5 * LONG) for n in range(50)])
         await until_logged(server, "begins 0")
@@ -110,7 +111,7 @@ async def test_a_second_signal_refuses_what_has_not_begun(place: Path) -> None:
 
 
 def test_a_client_that_never_reads_does_not_hold_up_the_stop(place: Path) -> None:
-    with serving(SLOW, "--dir", "slow") as server:
+    with serving(SLOW, "--dir", "slow", *MUCH_GAS) as server:
         raw = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S)
         raw.sendall(
             f"GET / HTTP/1.1\r\nHost: {server.address}\r\nConnection: Upgrade\r\n"
@@ -144,7 +145,7 @@ def slow_init(place: Path) -> str:
 
 async def test_a_stop_while_init_runs_waits_for_its_end(slow_init: str) -> None:
     process = await asyncio.create_subprocess_exec(
-        *nodevms_command("exec", slow_init, "-p", "0"),
+        *nodevms_command("exec", slow_init, "-p", "0", *MUCH_GAS),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

@@ -23,7 +23,7 @@ COUNTER = """let count = 0
 exports.init = () => System.files.writeFile('/begun', 'yes')
 exports.increment = by => { console.log('adding', by); return count += by }
 exports.keep = text => System.files.writeFile('/kept', text)
-exports.kept = async () => (await System.files.readdir('/')).sort()
+exports.kept = System.readonly(async () => (await System.files.readdir('/')).sort())
 exports.refuse = () => {
   throw new TypeError('no')
 }
@@ -97,7 +97,7 @@ def test_each_call_is_printed_and_each_change_served(script: Path) -> None:
         program.wait_for("serves, without files")
         assert call(program, "increment", 2) == 20
         assert call(program, "kept") == ["begun"]
-        methods = "increment(by), keep(text), kept(), refuse()"
+        methods = "increment(by), keep(text), kept() read-only, refuse()"
         program.wait_for(r"kept\(\) →")
         assert lines(program) == [
             f"counter.js serves: {methods}",
@@ -111,7 +111,7 @@ def test_each_call_is_printed_and_each_change_served(script: Path) -> None:
             f"counter.js serves, without files: {methods}",
             "    adding 2",
             "increment(2) → 20  COSTS",
-            'kept() → ["begun"]  COSTS',
+            'kept() → ["begun"]  COSTS, read-only',
         ]
         assert "\x1b" not in (script.parent / "stderr").read_text()
         assert in_process("verify", address_of(program)).exit_code == 0

@@ -275,6 +275,23 @@ def simple(
     return directory, asyncio.run(run())
 
 
+def test_a_stack_is_of_backends_in_debug_mode_alone(
+    engine: Engine, verifier: Verifier, tmp_path: Path
+) -> None:
+    async def run() -> list[SavedAnswer]:
+        async with Asker(tmp_path / "b", engine) as asker:
+            await asker.ask("fail", '["x"]')
+            return asker.kept
+
+    (saved,) = asyncio.run(run())
+    assert saved.answer.error is not None
+    verifier.verify(tmp_path / "b", answers=[saved])
+    lie = changed(saved, error=saved.answer.error[:-1] + b',"stack":"x"}')
+    with pytest.raises(AnswerFalseError) as caught:
+        verifier.verify(tmp_path / "b", answers=[lie])
+    assert caught.value.divergence.field == "error"
+
+
 @pytest.mark.parametrize("seq", [1, 3, 6])
 def test_a_rewritten_log_is_a_fork_that_convinces_others(
     verifier: Verifier, simple: tuple[Path, list[SavedAnswer]], tmp_path: Path, seq: int

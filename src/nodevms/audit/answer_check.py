@@ -129,7 +129,7 @@ class SavedAnswer:
         if problem is not None:
             self._differs(*problem)
         run = self._run(standing)
-        for name, wanted, given in _differences(run, answer):
+        for name, wanted, given in _differences(run, answer, debug=standing.rules.debug):
             self._differs(name, wanted, given)
 
     def _run(self, standing: Standing) -> ReadOnlyRun:
@@ -184,11 +184,13 @@ def check_heads(answers: Sequence[SavedAnswer]) -> None:
         saved.check_head()
 
 
-def _differences(run: ReadOnlyRun, answer: ReadOnlyAnswer) -> list[Problem]:
+def _differences(run: ReadOnlyRun, answer: ReadOnlyAnswer, *, debug: bool) -> list[Problem]:
     outcome = run.outcome
     error = None if outcome.error is None else error_member(outcome.error)
-    if error is not None and _is_with_stack(outcome.error or b"", error, answer.error or b""):
-        error = answer.error
+    if debug and error is not None:
+        thrown, found_error = outcome.error or b"", answer.error or b""
+        if _is_with_stack(thrown, error, found_error):
+            error = found_error
     seed = run.seed if isinstance(run.seed, str) else None
     pairs: list[Problem] = []
     for name, expected, found in (

@@ -156,6 +156,7 @@ def command(
     nodevms exec ./counter.js --dev
     nodevms exec ./counter.js -p 8080 --dir ./my-counter-files
     nodevms exec ./secure-counter.js --debug
+    nodevms exec ./price.js --allow-net api.example.org --limit gas=5000000000
     nodevms exec ./counter.js --host 0.0.0.0 --allow-origin https://example.org
     """  # noqa: D301
     refuse_bootstrap_alone(bootstrap, dht=dht)

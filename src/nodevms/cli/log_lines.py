@@ -16,7 +16,7 @@ from msgspec import UNSET, Raw, UnsetType
 from nodevms.cli.printable import json_for_stdout, printable
 from nodevms.errors import CouldNotCheckError, ProvedFalseError
 from nodevms.json_text import deeper_than, hide_surrogates
-from nodevms.vm.entries import JSON_DEPTH_MAX, Call, Entry, Init, Result, decode, time_of
+from nodevms.vm.entries import JSON_DEPTH_MAX, Call, Entry, Init, decode, oracles_of, time_of
 from nodevms.vm.script import code_hash
 
 SHOWN_CHARACTERS_MAX: Final = 160
@@ -44,20 +44,20 @@ def text_line(seq: int, block: bytes) -> str:
 
 
 def _what(entry: Entry) -> str:
-    result = entry.result
     if isinstance(entry, Call):
         call = entry.call
         arguments = _short(bytes(call.args)[1:-1].decode("utf-8", "replace"))
         by = "" if call.userId is None else f"{_short(call.userId)}: "
-        return f"{by}{_short(call.methodName)}({arguments}){_outcome(result)}"
+        return f"{by}{_short(call.methodName)}({arguments}){_outcome(entry)}"
     kind = {"Init": "init", "Restart": "restart", "Upgrade": "upgrade"}[type(entry).__name__]
     code = getattr(entry, "code", None)
     script = "" if code is None else f" script {code_hash(code)[:16]}…"
     title = f" {_short(entry.title)!r}" if isinstance(entry, Init) and entry.title else ""
-    return f"{kind}{title}{script}{_outcome(result)}"
+    return f"{kind}{title}{script}{_outcome(entry)}"
 
 
-def _outcome(result: Result) -> str:
+def _outcome(entry: Entry) -> str:
+    result = entry.result
     parts = []
     if isinstance(result.err, Raw):
         parts.append(f" ✖ {_error(bytes(result.err))}")
@@ -66,6 +66,8 @@ def _outcome(result: Result) -> str:
     if result.changes is not UNSET and result.changes:
         count = len(result.changes)
         parts.append(f"  [{count} change{'s' if count != 1 else ''}, v{result.filesVersion}]")
+    if asked := oracles_of(entry):
+        parts.append(f"  [{len(asked)} oracle{'s' if len(asked) != 1 else ''}]")
     return "".join(parts)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
 import yarl
@@ -28,9 +28,14 @@ _LISTED: Final = re.compile(
 _NAME: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 _PUBLIC_IPV6: Final = IPv6Network("2000::/3")
 _NOT_PUBLIC: Final = tuple(
-    IPv6Network(network) for network in ("2001::/32", "2001:db8::/32", "2002::/16", "3fff::/20")
+    IPv6Network(network) for network in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")
 )
-"""Teredo and 6to4, which lead to an IPv4 address, and two for documentation."""
+"""Teredo and 6to4, which lead to an IPv4 address, anycast to the next router, and documentation."""
+_NOT_PUBLIC_IPV4: Final = tuple(
+    IPv4Network(network) for network in ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32")
+)
+"""Called global, and yet of the network that one is in: anycast to the next router (RFC 7723,
+RFC 3068), and what a large host tells its virtual machines."""
 
 Address = IPv4Address | IPv6Address
 
@@ -44,7 +49,8 @@ class _Listed:
         if port != (self.port or SCHEME_PORTS[scheme]):
             return False
         if self.host.startswith("*."):
-            return host.endswith(self.host[1:]) and len(host) > len(self.host) - 1
+            # Only of what is a name: others lead nowhere, and an entry cannot name them.
+            return host.endswith(self.host[1:]) and is_name(host)
         return host == self.host
 
 
@@ -91,12 +97,17 @@ class AllowedHosts:
         return host == LOCALHOST and found.is_loopback
 
 
+def is_name(host: str) -> bool:
+    """Tell whether a host is a name as it is compared: of ASCII, in lower case, not too long."""
+    return len(host) <= NAME_CHARACTERS_MAX and _NAME.fullmatch(host) is not None
+
+
 def is_public(address: Address) -> bool:
     """Tell whether an address is one of the public internet, and leads to no other."""
     if isinstance(address, IPv6Address):
         if address not in _PUBLIC_IPV6 or any(address in network for network in _NOT_PUBLIC):
             return False
-    elif address.is_reserved:
+    elif address.is_reserved or any(address in network for network in _NOT_PUBLIC_IPV4):
         return False
     return address.is_global and not address.is_multicast
 
@@ -131,5 +142,4 @@ def _host(text: str) -> str:
         name = yarl.URL.build(scheme="http", host=text.removeprefix(star)).raw_host or ""
     except ValueError:
         return ""
-    is_name = _NAME.fullmatch(name) and len(name) <= NAME_CHARACTERS_MAX
-    return star + name if is_name and not name.rpartition(".")[2].isdigit() else ""
+    return star + name if is_name(name) and not name.rpartition(".")[2].isdigit() else ""

@@ -27,6 +27,7 @@ _OWN_HEADERS: Final = re.compile(
     r"connection|content-length|expect|host|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade"
 )
 _OWN_METHODS: Final = frozenset({"CONNECT", "TRACE", "TRACK"})
+"""In capitals; the client writes every method so."""
 
 
 class FetchError(Exception):
@@ -65,9 +66,13 @@ def parse_fetch(request: bytes) -> FetchRequest:
         headers = tuple((str(name), str(value)) for name, value in members["headers"])
     except (ValueError, TypeError, KeyError, RecursionError):
         raise FetchError("the request is malformed") from None
-    if redirect not in {"follow", "error", "manual"}:
+    if redirect not in ("follow", "error", "manual"):
         raise FetchError("redirect is follow, error or manual")
-    if not isinstance(method, str) or not _TOKEN.fullmatch(method) or method in _OWN_METHODS:
+    if (
+        not isinstance(method, str)
+        or not _TOKEN.fullmatch(method)
+        or method.upper() in _OWN_METHODS
+    ):
         raise FetchError("the method is none that may be used")
     if len(body) > BODY_BYTES_MAX:
         raise FetchError(f"a request's body has at most {BODY_BYTES_MAX:,} bytes")

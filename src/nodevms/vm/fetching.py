@@ -182,7 +182,7 @@ class Fetcher:
             outcome: list[str] | OSError
             try:
                 outcome = list(self._lookup(host, port))
-            except (OSError, UnicodeError) as error:
+            except (OSError, ValueError) as error:
                 outcome = OSError(str(error))
             finally:
                 self._lookups.release()

@@ -6,6 +6,9 @@ import re
 from typing import Final
 
 _MISSING: Final = re.compile(rb'^\{"name":"ReferenceError","message":"(\w+) is not defined"')
+_NOT_LISTED: Final = re.compile(
+    rb'^\{"name":"TypeError","message":"fetch failed: the operator allows no requests to '
+)
 _TYPED: Final = re.compile(r"\.([cm]?ts|[tj]sx)$")
 _EXPORTS_REPLACED: Final = re.compile(r"^\s*exports\s*=(?![=>])", re.MULTILINE)
 _EXPORTED: Final = re.compile(r"\bexports\b")
@@ -32,6 +35,7 @@ _NO_NETWORK: Final = (
     "A backend script reaches the network by fetch in System.oracle alone; or let the caller pass "
     "what it needs."
 )
+_ALLOW: Final = "Oracles reach only what nodevms exec --allow-net HOST or HOST:PORT lists."
 _NO_MACHINE: Final = (
     "Nothing in a backend script depends on the machine: Date and Math.random are replayed. "
     "System.oracle(() => Date.now()) asks for the true time."
@@ -51,6 +55,8 @@ def advice_on_error(err: bytes) -> str | None:
     Args:
         err: The JSON text of what was thrown, as an entry holds it.
     """
+    if _NOT_LISTED.match(err):
+        return _ALLOW
     missing = _MISSING.match(err)
     return _ADVICE.get(missing[1]) if missing else None
 

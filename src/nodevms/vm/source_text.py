@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_right
+from itertools import accumulate
 from typing import Final
 
 from nodevms.vm.script import Script
@@ -18,6 +20,10 @@ SHOWN_CHARACTERS_MAX: Final = 100
 BEFORE_CHARACTERS_MAX: Final = 60
 FRAMES_MAX: Final = 30
 FRAME_CHARACTERS_MAX: Final = 300
+STEP_CHARACTERS: Final = 256
+"""So many characters are counted to find a column, however long its line is."""
+CALL_CHARACTERS_MAX: Final = 100
+"""Within so many characters before a place, a call of ``super`` is seen."""
 
 _FRAME: Final = re.compile(
     r"^( +at [^\n]*?)script\.js:(\d{1,7}):(\d{1,7})(?=\)?[\]}),{ ]*$)", re.MULTILINE
@@ -37,20 +43,31 @@ class SourceText:
         self._name: Final = script.name
         self._code: Final = script.code
         self._split: list[str] | None = None
+        self._starts: dict[int, list[int]] = {}
 
     def line(self, number: int) -> str:
         """Return a line, counted from 1, without its end; empty if there is none."""
         if self._split is None:  # most scripts never fail, and some have a hundred thousand lines
-            self._split = self._code.removeprefix("\ufeff").split("\n")
+            lines = self._code.removeprefix("\ufeff").split("\n")
+            self._split = [line.rstrip("\r") for line in lines]
         lines = self._split
-        return lines[number - 1].rstrip("\r") if 0 < number <= len(lines) else ""
+        return lines[number - 1] if 0 < number <= len(lines) else ""
 
     def column(self, line: int, column: int) -> int:
-        """Turn the engine's column, in bytes from 1, into one in characters from 1."""
-        before = self.line(line)[: column - 1]
-        if not before.isascii():
-            before = before.encode()[: column - 1].decode("utf-8", "ignore")
-        return len(before) + 1
+        """Turn the engine's column, in bytes from 1, into one in characters from 1.
+
+        Its time does not grow with the line: a script may name as many places as it can print.
+        """
+        text, offset = self.line(line), max(0, column - 1)
+        if text.isascii():
+            return min(offset, len(text)) + 1
+        starts = self._starts.get(line)
+        if starts is None:
+            starts = self._starts[line] = _starts(text)
+        step = bisect_right(starts, offset) - 1
+        before = step * STEP_CHARACTERS
+        piece = text[before : before + STEP_CHARACTERS].encode()[: offset - starts[step]]
+        return min(before, len(text)) + len(piece.decode("utf-8", "ignore")) + 1
 
     def excerpt(self, line: int, column: int) -> str | None:
         """Return a line with a caret below one of its characters; None if it is not there.
@@ -84,10 +101,10 @@ class SourceText:
 
     def frames(self, stack: str | None) -> str:
         """Return the engine's stack as people read it, at most so many lines of such a length."""
-        lines = self.readable((stack or "").strip("\n")).split("\n")
+        lines = (stack or "").strip("\n").split("\n")
         cut = [
             line if len(line) <= FRAME_CHARACTERS_MAX else line[:FRAME_CHARACTERS_MAX] + "…"
-            for line in lines[:FRAMES_MAX]
+            for line in map(self.readable, lines[:FRAMES_MAX])
         ]
         more = len(lines) - len(cut)
         return "\n".join([*cut, f"    … {more} more"] if more else cut)
@@ -116,7 +133,15 @@ class SourceText:
     def _makes_an_error(self, line: int, column: int) -> bool:
         text = self.line(line)
         at = column - 1
-        return bool(_MADE_BY_SUPER.search(text[:at].rstrip()) or _CLASS.match(text, at))
+        before = text[max(0, at - CALL_CHARACTERS_MAX) : at].rstrip()
+        return bool(_MADE_BY_SUPER.search(before) or _CLASS.match(text, at))
+
+
+def _starts(text: str) -> list[int]:
+    """Return at which bytes of UTF-8 the steps of a line begin, and the last one ends."""
+    steps = range(0, len(text), STEP_CHARACTERS)
+    sizes = (len(text[at : at + STEP_CHARACTERS].encode()) for at in steps)
+    return list(accumulate(sizes, initial=0))
 
 
 def _shown(text: str) -> str:

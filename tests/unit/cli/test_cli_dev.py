@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from nodevms.archive import Change
-from nodevms.cli.dev.lines import CallLines, DevLines
+from nodevms.cli.dev.lines import METHODS_MAX, CallLines, DevLines, methods_line
 from nodevms.cli.dev.place import TemporaryPlace
 from nodevms.cli.dev.watch import GONE_LOOKS, FileWatch, signature_of
 from nodevms.errors import StorageError
 from nodevms.sandbox import Outcome
 from nodevms.vm.directory import Layout
 from nodevms.vm.reporter import Ran
-from nodevms.vm.requests import Request
+from nodevms.vm.requests import Method, Request
 
 
 class Looks:
@@ -178,6 +178,16 @@ def test_a_call_is_a_line_with_what_it_took_and_changed(
     CallLines(colour=False)(call, details)
     assert caplog.messages[0][:9].count(":") == 2
     assert caplog.messages[0][9:] == line
+
+
+def test_the_methods_of_a_script_are_one_line() -> None:
+    assert (
+        methods_line([Method("a\n\x1b[2J", ("x", "y")), Method("b")]) == "a\\n\\x1b[2J(x, y), b()"
+    )
+    assert methods_line([Method("b", (), readonly=True)]) == "b() read-only"
+    many = methods_line([Method("m" * 1000)] * (METHODS_MAX + 3))
+    assert many.endswith("m…, 3 more")
+    assert len(many) < 6_000
 
 
 def test_colours_are_there_when_they_are_wanted(caplog: pytest.LogCaptureFixture) -> None:

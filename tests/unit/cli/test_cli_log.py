@@ -15,14 +15,20 @@ from nodevms.feed import Feed, KeyPair
 @pytest.fixture
 def lived(tmp_path: Path, nodevms: Nodevms) -> Path:
     """A backend's directory with one entry of each outcome."""
-    from served import serving
+    from served import SCRIPT, serving
 
+    asking = (
+        "exports.dice = async () => { await System.oracle(() => 1); return System.oracle(() => 2) }"
+    )
     with serving() as server:
-        server.start_script(tmp_path / "b", title="A \x1b[2Jtitle".replace("\x1b", ""), debug=True)
+        server.start_script(
+            tmp_path / "b", SCRIPT + asking, title="A \x1b[2Jtitle".replace("\x1b", ""), debug=True
+        )
         nodevms("call", server.address, "add", "2", "3", "-u", "bob")
         nodevms("call", server.address, "fail", '"no\\u001b[31m"')
         nodevms("call", server.address, "throwValue", '{"a":1}')
         nodevms("call", server.address, "write", '"/a"', '"text"')
+        nodevms("call", server.address, "dice")
     return tmp_path / "b"
 
 
@@ -36,6 +42,7 @@ def test_every_kind_of_entry_has_a_line(lived: Path, nodevms: Nodevms) -> None:
         'fail("no\\u001b[31m") ✖ RangeError: no\\x1b[31m',
         'throwValue({"a":1}) ✖ threw {"a":1}',
         'write("/a","text")  [1 change, v1]',
+        "dice() → 2  [2 oracles]",
     ]
 
 
@@ -43,9 +50,9 @@ def test_json_has_the_entries_as_they_were_signed(lived: Path, nodevms: Nodevms)
     done = nodevms("log", str(lived), "--json", "--from", "1", "--last", "3")
     assert done.exit_code == 0
     found = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [item["seq"] for item in found] == [2, 3, 4]
+    assert [item["seq"] for item in found] == [3, 4, 5]
     data = (lived / "call-log.data").read_bytes().splitlines()
-    assert [item["entry"] for item in found] == [json.loads(text) for text in data[2:]]
+    assert [item["entry"] for item in found] == [json.loads(text) for text in data[3:]]
 
 
 def test_a_server_gives_what_its_directory_has(backend: Serving, nodevms: Nodevms) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from nodevms.sandbox import Engine
+from nodevms.sandbox.crypto import BYTE_GAS
 from nodevms.vm import VM, Limits
 from nodevms.vm.entries import ENTRY_BYTES_MAX, JSON_DEPTH_MAX
 from nodevms.vm.errors import UnknownMethodError
@@ -84,6 +85,10 @@ def test_what_an_oracle_may_use() -> None:
         f"{HOSTS_MAX} servers an oracle",
     ):
         assert text in PAGE
+
+
+def test_what_hashes_cost() -> None:
+    assert f"at {BYTE_GAS} gas a byte" in PAGE
 
 
 def test_every_code_is_on_the_page_and_in_the_code() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from nodevms.vm.script import Script
@@ -82,6 +84,28 @@ def test_hostile_stacks_are_bounded() -> None:
     assert source("x").place("    at f (script.js:99999999999:1)") is None
     assert source("x").place("    at f (script.js:9999999:9999999)") == (9_999_999, 1)
     assert source("x").frames(None) == ""
+
+
+@pytest.mark.parametrize("character", ["a", "é", "日", "😀"])
+def test_the_columns_of_a_long_line(character: str) -> None:
+    code = "".join(character if n % 3 else "x" for n in range(2_000))
+    text, data = source(code), code.encode()
+    for offset in [*range(len(data) + 1), len(data) + 9]:
+        before = data[:offset].decode("utf-8", "ignore")
+        assert text.column(1, offset + 1) == len(before) + 1
+
+
+def test_to_name_many_places_of_a_long_line_is_little_work() -> None:
+    text = source("é" * 500_000)
+    assert text.column(1, 900_001) == 450_001  # what is made once is made
+    tracemalloc.start()
+    try:
+        printed = text.readable("    at f (script.js:1:900003)")
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert printed == "    at f (my.js:1:450002)"
+    assert peak_bytes < 50_000
 
 
 def test_what_nobody_caught_gets_its_line() -> None:

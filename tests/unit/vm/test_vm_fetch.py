@@ -313,7 +313,7 @@ async def test_urls_that_are_not_asked(backend: Backend, url: str) -> None:
     "address",
     ["10.0.0.1", "127.0.0.1", "192.168.1.1", "172.16.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
      "255.255.255.255", "240.0.0.1", "::1", "fe80::1%eth0", "fc00::1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::",
-     "ff02::1", "::", "::127.0.0.1"],
+     "ff02::1", "::", "::127.0.0.1", "192.0.0.9", "192.88.99.1", "168.63.129.16", "2001:1::1"],
 )  # fmt: skip
 async def test_a_name_that_leads_to_a_private_address(backend: Backend, address: str) -> None:
     backend.names["inside.example"] = [address]
@@ -413,10 +413,25 @@ async def test_proxies_of_the_environment_are_not_used(
     assert (await backend.ask("get", f"http://localhost:{server.port}/x"))[0] == 404
 
 
+async def test_below_a_listed_name_only_names_are_asked(backend: Backend) -> None:
+    await backend.start("*.example.org")
+    backend.names = {"a.b_c.example.org": ["127.0.0.1"]}
+    long = ".".join(["a" * 60] * 4)
+    odd = ["a!b", "a~b", "a$b", "a(b)", "a.", ".", "a" * 64, "a" * 7000, long]
+    found = await backend.ask("many", [f"http://{name}.example.org/" for name in odd])
+    assert all("the operator allows no requests to " in message for message in found), found
+    assert backend.looked_up == []
+    assert backend.hosts() is None
+    await backend.ask("get", "http://a.b_c.example.org/")
+    assert backend.hosts() == ["a.b_c.example.org"]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"method": "CONNECT"}, "the method is none that may be used"),
+        ({"method": "connect"}, "the method is none that may be used"),
+        ({"method": "Trace"}, "the method is none that may be used"),
         ({"method": "A B"}, "the method is none that may be used"),
         ({"headers": {"Host": "x"}}, "the header host is not the script's"),
         ({"headers": {"Content-Length": "9"}}, "the header content-length is not the script's"),
@@ -477,6 +492,17 @@ async def test_a_resolver_that_never_answers(backend: Backend) -> None:
     await backend.start("blocks.example", limits=Limits(oracle_seconds=1))
     found = await backend.ask("get", "http://blocks.example/")
     assert "time of this call's oracles is over" in found
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"redirect": {}}, {"redirect": []}, {"method": []}, {"url": {}}, {"headers": 1}, {"headers": [[[], {}, 1]]}],
+)  # fmt: skip
+def test_what_is_no_request_is_answered(changed: dict[str, Any]) -> None:
+    request = {"url": "http://localhost/", "method": "GET", "headers": [], "redirect": "follow"}
+    fetcher = Fetcher(AllowedHosts(["localhost:1"]))
+    answer = fetcher(json.dumps(request | changed).encode(), 1, lambda _: True)
+    assert set(json.loads(answer)) == {"error"}
 
 
 async def test_a_call_asks_a_few_servers(backend: Backend) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -13,10 +14,13 @@ from nodevms.cli.host_log import TextLines
 from nodevms.cli.printable import printable
 from nodevms.vm.call_failure import failure_title
 from nodevms.vm.reporter import Ran
+from nodevms.vm.requests import Method
 
 JSON_CHARACTERS_MAX: Final = 120
 TITLE_CHARACTERS_MAX: Final = 500
 PATHS_MAX: Final = 5
+METHODS_MAX: Final = 50
+METHOD_CHARACTERS_MAX: Final = 100
 
 SCRIPT_LOGGER: Final = "nodevms.script"
 DEV_LOGGER: Final = "nodevms.dev"
@@ -75,6 +79,17 @@ class DevLines(TextLines):
         text = f"    {logging.Formatter.format(self, record)}"
         colour = _COLOURS.get(record.levelno)
         return click.style(text, fg=colour) if self._colour and colour else text
+
+
+def methods_line(methods: Sequence[Method]) -> str:
+    """Return what a script exports, in one line: its names are the script's to choose."""
+    names = [
+        _line(f"{method.name}({', '.join(method.parameters)})", METHOD_CHARACTERS_MAX)
+        + " read-only" * method.readonly
+        for method in methods[:METHODS_MAX]
+    ]
+    more = len(methods) - len(names)
+    return ", ".join([*names, f"{more} more"] if more else names)
 
 
 def _end(ran: Ran) -> str:

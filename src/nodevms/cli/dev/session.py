@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from nodevms.cli.dev.lines import DEV_LOGGER, TITLE_CHARACTERS_MAX, CallLines
+from nodevms.cli.dev.lines import DEV_LOGGER, TITLE_CHARACTERS_MAX, CallLines, methods_line
 from nodevms.cli.dev.place import TemporaryPlace
 from nodevms.cli.dev.watch import FileWatch, signature_of
 from nodevms.cli.printable import printable
@@ -148,11 +148,9 @@ class Development:
             await self._put(None, StandIn(f"{why} (the call was not run)"))
             return
         await self._put(running, running.vm)
-        methods = ", ".join(
-            f"{method.name}({', '.join(method.parameters)})" for method in running.vm.methods[:50]
-        )
         how = "" if not again else ", the files kept" if self._wish.keep else ", without files"
-        _LOG.info("%s", printable(f"{self._name} serves{how}: {methods}"))
+        methods = methods_line(running.vm.methods)
+        _LOG.info("%s serves%s: %s", printable(self._name), how, methods)
         await asyncio.to_thread(running.sharing.join)
 
     async def _started(self) -> _Running:
