@@ -24,7 +24,8 @@ from random_scripts import ScriptWriter
 from replayer import MODES
 
 from nodevms.sandbox import Engine
-from nodevms.sandbox.instance import Image, Instance
+from nodevms.sandbox.image import Image, SparseImage
+from nodevms.sandbox.instance import Instance
 
 SECONDS = 20
 CASES_MIN = 4
@@ -78,14 +79,19 @@ def test_a_difference_is_found_and_kept(
     calls = tuple(Call("f0", f"[{n % 3 * 9}]", None, 1) for n in range(6))
     case = Case(5, False, (Epoch(False, script, {}, calls),))
     assert Campaign(engine, [Here(engine)] * len(MODES)).run_case(case) is None
-    real = Instance.image
+    real = Instance.sparse_image
 
-    def without_dead_frames(self: Instance) -> Image:
-        image = real(self)
-        dead = image.stack_pointer - image.start
-        return Image(image.stack_pointer, image.stack_pointer, image.memory[dead:])
+    def without_dead_frames(self: Instance, new: Image) -> SparseImage:
+        image = real(self, new)
+        begin = image.stack_pointer
+        alive = [
+            (max(at, begin), piece[max(begin - at, 0) :])
+            for at, piece in image.pieces
+            if at + len(piece) > begin
+        ]
+        return SparseImage(begin, image.size, alive)
 
-    monkeypatch.setattr(Instance, "image", without_dead_frames)
+    monkeypatch.setattr(Instance, "sparse_image", without_dead_frames)
     difference = Campaign(engine, [Here(engine)] * len(MODES)).run_case(case, tmp_path / "kept")
     assert difference is not None
     assert re.search(r"differs from entry [1-6] on in heapHashes\n", str(difference))
