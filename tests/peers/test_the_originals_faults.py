@@ -133,7 +133,7 @@ def test_nothing_that_a_call_does_stops_the_server(run: Run) -> None:
 
 def test_nothing_leads_out_of_the_sandbox(run: Run) -> None:
     for (method, (text,)), answer in zip(WAYS_OUT, run.escapes, strict=True):
-        if "typeof" in text:
+        if "typeof" in text or "global.process" in text:
             assert answer == {"value": "undefined"}, method
         else:
             assert answer["error"].endswith("is not defined"), (method, text, answer)
