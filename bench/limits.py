@@ -25,7 +25,8 @@ from nodevms.archive import ArchiveInfo, FeedContents, State
 from nodevms.feed import Feed, KeyPair
 from nodevms.sandbox import Engine, HostTimeoutError
 from nodevms.vm.engine_thread import on_engine_thread
-from nodevms.vm.execution import Executed, Execution, Outside
+from nodevms.vm.environment import Outside
+from nodevms.vm.execution import Executed, Execution
 from nodevms.vm.limits import Limits
 from nodevms.vm.live_oracles import LiveOracles, World
 

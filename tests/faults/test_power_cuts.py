@@ -16,7 +16,7 @@ from nodevms.audit.verifier import Verifier
 from nodevms.errors import CouldNotCheckError, NodeVMSError
 from nodevms.feed import Feed, Head
 from nodevms.sandbox import Engine
-from nodevms.vm.backend import Backend, Logged, Surroundings
+from nodevms.vm.backend import Backend, Logged
 from nodevms.vm.call_log import CallLog
 from nodevms.vm.deploy import Deployment, deploy
 from nodevms.vm.directory import LOG_PREFIX
@@ -25,6 +25,7 @@ from nodevms.vm.entries import Call
 from nodevms.vm.publication import Publication
 from nodevms.vm.requests import Answer, Outcome, Request
 from nodevms.vm.script import Script
+from nodevms.vm.surroundings import Surroundings
 
 SCRIPT = Script(
     "mixed",

@@ -8,12 +8,8 @@ else is computed.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, NoReturn
-
-import msgspec
+from typing import Final
 
 from nodevms.archive import ArchiveInfo, Change, ContentStore, State
 from nodevms.archive.record import NUMBER_MAX
@@ -26,7 +22,7 @@ from nodevms.audit.divergence import (
     diverged,
     shorten,
 )
-from nodevms.audit.recorded_oracles import RecordedOracles
+from nodevms.audit.recorded_outside import recorded_outside
 from nodevms.audit.trust import Trusted
 from nodevms.errors import (
     CouldNotCheckError,
@@ -38,15 +34,13 @@ from nodevms.feed import dat_url
 from nodevms.sandbox import Engine, EngineFaultError, Replica
 from nodevms.vm import entries as log
 from nodevms.vm.entries import Call, Entry, Init, Start, Upgrade
-from nodevms.vm.execution import Executed, Execution, Outside, StartHook
+from nodevms.vm.execution import Executed, Execution, StartHook
 from nodevms.vm.limits import CEILINGS, Limits, beyond
 from nodevms.vm.read_only import ReadOnlyFiles, ReadPoint
 from nodevms.vm.script import code_hash
 
 STARTS_MAX: Final = 100_000
 """A report lists all starts; no honest backend has so many."""
-
-_SEED: Final = re.compile(r"[0-9a-f]{16}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +179,9 @@ class Replay:
         Raises:
             LocalProtocolError: None was added.
         """
-        if self._execution is None:
-            raise LocalProtocolError("no entry was added to the replay")
+        execution = self._begun()
         point = ReadPoint(
-            self._execution.point(),
+            execution.point(),
             self.summary.entries,
             self.summary.epochs[-1].seq,
             self._time_ms,
@@ -196,23 +189,26 @@ class Replay:
             self.state.root.hex(),
         )
         files = ReadOnlyFiles(self.state, self._contents, self._info())
-        return Standing(point, self._execution.replica(), files, self._rules)
+        return Standing(point, execution.replica(), files, self._rules)
 
     def heap_hash(self) -> str:
         """Return the hash of the guest's state after the last entry; see ``Sandbox.heap_hash``.
 
         Raises:
-            EngineFaultError: No entry was replayed.
+            LocalProtocolError: None was added.
         """
-        if self._execution is None:
-            raise EngineFaultError("no entry was replayed")
-        return self._execution.heap_hash()
+        return self._begun().heap_hash()
 
     def close(self) -> None:
         """Free the guest's memory."""
         if self._execution is not None:
             self._execution.close()
             self._execution = None
+
+    def _begun(self) -> Execution:
+        if self._execution is None:
+            raise LocalProtocolError("no entry was added to the replay")
+        return self._execution
 
     def _start(self, seq: int, what: str, entry: Start) -> Executed:
         self._check_start(seq, what, entry)
@@ -232,7 +228,7 @@ class Replay:
             contents=self._contents,
             info=self._info(),
         )
-        outside = _outside(seq, what, entry, entry.seed)
+        outside = recorded_outside(seq, what, entry, entry.seed)
         executed = self._execution.start(
             self._code, hook, seq=seq, time_ms=entry.time, outside=outside
         )
@@ -295,23 +291,5 @@ class Replay:
             caller=call.userId,
             seq=seq,
             time_ms=call.time,
-            outside=_outside(seq, what, entry, call.seed),
+            outside=recorded_outside(seq, what, entry, call.seed),
         )
-
-
-def _outside(seq: int, what: str, entry: Entry, seed: str | msgspec.UnsetType) -> Outside:
-    return Outside(
-        _seeds(seq, what, seed), lambda: RecordedOracles(seq, what, log.oracles_of(entry))
-    )
-
-
-def _seeds(seq: int, what: str, seed: str | msgspec.UnsetType) -> Callable[[], str]:
-    if not isinstance(seed, str):
-
-        def refuse() -> NoReturn:
-            raise diverged(seq, what, "seed", "a seed, for the call asks for one", None)
-
-        return refuse
-    if not _SEED.match(seed):
-        raise diverged(seq, what, "seed", "16 hex digits", seed)
-    return lambda: seed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import IntEnum
 from typing import Final, Protocol
 
@@ -32,6 +33,23 @@ class Operation(IntEnum):
     FETCH = 6
     ENTROPY = 7
     CLOCK = 8
+
+
+def price(operation: int, request_bytes: int, memory_bytes: Callable[[], int]) -> int:
+    """Return the gas of a request before its host sees it; files and crypto price themselves.
+
+    Args:
+        operation: An :class:`Operation`.
+        request_bytes: The request's length.
+        memory_bytes: Tells the size of the guest's memory.
+    """
+    if operation == Operation.SEED:
+        return SEED_GAS
+    if operation == Operation.CONSOLE:
+        return CONSOLE_GAS + CONSOLE_BYTE_GAS * request_bytes
+    if operation == Operation.ORACLE:
+        return ORACLE_GAS + ORACLE_BYTE_GAS * request_bytes + ORACLE_MEMORY_GAS * memory_bytes()
+    return 0
 
 
 class OutOfGas(Exception):  # noqa: N818 - it stops a call and is no error of the host

@@ -19,17 +19,7 @@ from nodevms.errors import NodeVMSError
 from nodevms.sandbox import capi
 from nodevms.sandbox.crypto import answer_crypto
 from nodevms.sandbox.engine import TICKS_PER_SECOND, Engine
-from nodevms.sandbox.host import (
-    CONSOLE_BYTE_GAS,
-    CONSOLE_GAS,
-    ORACLE_BYTE_GAS,
-    ORACLE_GAS,
-    ORACLE_MEMORY_GAS,
-    SEED_GAS,
-    Host,
-    Operation,
-    OutOfGas,
-)
+from nodevms.sandbox.host import Host, Operation, OutOfGas, price
 from nodevms.sandbox.image import PAGE_BYTES, ZEROS, Image, SparseImage, differences
 from nodevms.sandbox.limits import Limits
 
@@ -172,7 +162,7 @@ class Instance:
 
     def image(self) -> Image:
         """Copy the guest's state: between two entries, or while it waits for its host."""
-        size = capi.memory_size(self._context, self._memory)
+        size = self._memory_bytes()
         stack_pointer, base, start = self._stack_pointer.get(), self._base(), 0
         # Most of the stack was never used; comparing is cheaper than keeping it.
         while start < stack_pointer and ctypes.string_at(base + start, PAGE_BYTES) == ZEROS:
@@ -185,7 +175,7 @@ class Instance:
         Args:
             new: The image of a new guest.
         """
-        size = capi.memory_size(self._context, self._memory)
+        size = self._memory_bytes()
         return SparseImage(self._stack_pointer.get(), size, differences(self._base(), size, new))
 
     def charge(self, gas: int) -> None:
@@ -202,13 +192,7 @@ class Instance:
             if operation == Operation.CRYPTO:  # the same whenever it is asked: never recorded
                 self._answer = answer_crypto(request, self.charge)
                 return len(self._answer)
-            if operation == Operation.SEED:
-                self.charge(SEED_GAS)
-            elif operation == Operation.CONSOLE:
-                self.charge(CONSOLE_GAS + CONSOLE_BYTE_GAS * len(request))
-            elif operation == Operation.ORACLE:
-                copied = ORACLE_MEMORY_GAS * capi.memory_size(self._context, self._memory)
-                self.charge(ORACLE_GAS + ORACLE_BYTE_GAS * len(request) + copied)
+            self.charge(price(operation, length, self._memory_bytes))
             if self._host is None:
                 raise EngineFaultError("the guest called the host outside an entry")
             before = self._gas.get()
@@ -225,7 +209,7 @@ class Instance:
     def take(self, pointer: int) -> None:
         """Copy the answer into the guest's memory; see :class:`nodevms.sandbox.doors.Entered`."""
         answer, self._answer = self._answer, b""
-        if pointer + len(answer) <= capi.memory_size(self._context, self._memory):
+        if pointer + len(answer) <= self._memory_bytes():
             ctypes.memmove(self._base() + pointer, answer, len(answer))
 
     def _record(self, answer: bytes, gas: int) -> None:
@@ -237,7 +221,7 @@ class Instance:
             self.recorded.append((answer, gas))
 
     def _restore(self, image: Image | SparseImage) -> None:
-        missing = image.size - capi.memory_size(self._context, self._memory)
+        missing = image.size - self._memory_bytes()
         if missing > 0:
             capi.grow_memory(self._context, self._memory, missing // PAGE_BYTES)
         base = self._base()
@@ -276,7 +260,7 @@ class Instance:
         The guest cannot tell its own limit from a machine that has no more; the latter is no
         outcome, since another machine has it.
         """
-        missing = self._memory_max - capi.memory_size(self._context, self._memory)
+        missing = self._memory_max - self._memory_bytes()
         try:
             capi.grow_memory(self._context, self._memory, missing // PAGE_BYTES)
         except MemoryError:
@@ -288,13 +272,16 @@ class Instance:
     def _read_output(self) -> tuple[int, ...]:
         return _OUTPUT.unpack(ctypes.string_at(self._base() + self._output, _OUTPUT.size))
 
+    def _memory_bytes(self) -> int:
+        return int(capi.memory_size(self._context, self._memory))
+
     def _base(self) -> int:
         return int(capi.memory_data(self._context, self._memory))
 
     def _read(self, pointer: int, length: int) -> bytes:
         if not length:
             return b""
-        size = capi.memory_size(self._context, self._memory)
+        size = self._memory_bytes()
         if pointer + length > size:
             raise EngineFaultError("the guest named memory that it has not got")
         return ctypes.string_at(self._base() + pointer, length)

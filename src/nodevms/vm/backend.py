@@ -6,9 +6,7 @@ ahead of ``commit``, which runs on the disk's thread.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from msgspec import Raw
@@ -16,7 +14,6 @@ from msgspec import Raw
 from nodevms.archive import ArchiveInfo
 from nodevms.archive.index_file import DAMAGED
 from nodevms.errors import NodeVMSError, StorageError
-from nodevms.sandbox import Engine
 from nodevms.vm.entries import (
     FORMAT_VERSION,
     HOST_API,
@@ -29,44 +26,18 @@ from nodevms.vm.entries import (
     Upgrade,
     encode,
 )
+from nodevms.vm.environment import Outside
 from nodevms.vm.errors import OutcomeUnknownError
-from nodevms.vm.execution import ConsoleSink, Executed, Execution, Outside, StartHook
+from nodevms.vm.execution import Executed, Execution, StartHook
 from nodevms.vm.limits import Limits
-from nodevms.vm.live_oracles import LiveOracles, World
+from nodevms.vm.live_oracles import LiveOracles
 from nodevms.vm.read_only_calls import ReadOnlyCalls
-from nodevms.vm.reporter import Observer, Ran, Reporter
+from nodevms.vm.reporter import Ran, Reporter
 from nodevms.vm.requests import Answer, Deliver, Method, Request
 from nodevms.vm.script import Script
 from nodevms.vm.start_failure import no_exports, start_failure
 from nodevms.vm.store import Store
-
-Clock = Callable[[], int]
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """Where a backend gets what it cannot compute.
-
-    Attributes:
-        engine: The compiled guest.
-        clock: Milliseconds since 1970.
-        seeds: 16 fresh hex digits.
-        console: Where the script's output goes, or None.
-        shows: Whether what goes there at a level is read; what nobody reads is not made.
-        observer: Is told of every call, failures included, of which the console then hears
-            nothing; or None.
-        stopwatch: Seconds, from any beginning.
-        world: What oracles find outside.
-    """
-
-    engine: Engine
-    clock: Clock
-    seeds: Callable[[], str]
-    console: ConsoleSink | None = None
-    shows: Callable[[str], bool] = lambda _level: True
-    observer: Observer | None = None
-    stopwatch: Callable[[], float] = time.perf_counter
-    world: World = field(default_factory=World)
+from nodevms.vm.surroundings import Surroundings
 
 
 @dataclass(frozen=True, slots=True)

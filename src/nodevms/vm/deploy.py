@@ -11,7 +11,7 @@ from typing import Final
 
 from nodevms.errors import StorageError, UsageError
 from nodevms.feed import KeyPair
-from nodevms.vm.backend import Backend, Identity, Surroundings
+from nodevms.vm.backend import Backend, Identity
 from nodevms.vm.directory import Description, Layout, read_description
 from nodevms.vm.draft import Draft
 from nodevms.vm.entries import Init, Restart, Start, Upgrade, time_of
@@ -20,6 +20,7 @@ from nodevms.vm.indexing import Progress
 from nodevms.vm.limits import Limits, beyond
 from nodevms.vm.script import Script, code_hash
 from nodevms.vm.store import Store
+from nodevms.vm.surroundings import Surroundings
 
 CLOCK_BACK_MS_MAX: Final = 3_600_000
 TITLE_CHARACTERS_MAX: Final = 200

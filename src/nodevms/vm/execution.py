@@ -7,8 +7,6 @@ for what the log records.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -28,8 +26,6 @@ from nodevms.json_text import deeper_than
 from nodevms.sandbox import (
     Engine,
     Export,
-    Guest,
-    Operation,
     Outcome,
     Point,
     Replica,
@@ -44,20 +40,14 @@ from nodevms.vm.entries import (
     Result,
     spelled_bytes,
 )
+from nodevms.vm.environment import ConsoleSink, Environment, FilesOnly, Outside
 from nodevms.vm.limits import Limits
-from nodevms.vm.oracles import Oracles, OracleSource, entry_bytes
+from nodevms.vm.oracles import Oracles, entry_bytes
 
-SeedSource = Callable[[], str]
-ConsoleSink = Callable[[int | None, str, str], None]
-"""Takes the entry's position (None for a read-only call), a level and a text."""
 StartHook = Literal["init", "upgrade"]
 
 ENTRY_BASE_BYTES: Final = 1024
 CHANGE_BASE_BYTES: Final = 256
-
-_NO_ORACLES: Final = (
-    b'{"err":{"name":"ReadOnlyError","message":"a read-only call cannot ask oracles"}}'
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,84 +65,6 @@ class Executed:
     seed: str | UnsetType
     changes: tuple[Change, ...]
     outcome: Outcome
-
-
-class _Inside:
-    """Answers what the fork of an oracle may ask of its call: to read files."""
-
-    def __init__(self, files: FileApi) -> None:
-        self._files = files
-
-    def call(self, operation: int, request: bytes, guest: Guest) -> bytes:
-        return self._files.handle(request, guest.charge) if operation == Operation.FILES else b""
-
-
-@dataclass(frozen=True, slots=True)
-class Outside:
-    """Where a call gets what the log records beside its arguments.
-
-    Attributes:
-        seeds: 16 hex digits, when it asks for randomness.
-        oracles: A new source for the oracles of one call, when it asks the first one.
-    """
-
-    seeds: SeedSource
-    oracles: Callable[[], OracleSource]
-
-
-class Environment:
-    """Answers what the guest asks during one call.
-
-    Args:
-        files: The call's view of the files.
-        seeds: Gives 16 hex digits when the call asks for randomness.
-        console: Where the script's output goes.
-        seq: The position of the call's entry; None for a read-only call.
-        oracles: Gives the call's oracles when it asks the first one; None if it may ask none.
-
-    Attributes:
-        seed: The seed that the call asked for, if it did.
-    """
-
-    def __init__(
-        self,
-        files: FileApi,
-        seeds: SeedSource,
-        console: ConsoleSink | None,
-        seq: int | None,
-        oracles: Callable[[], Oracles] | None = None,
-    ) -> None:
-        self._seq = seq
-        self._files = files
-        self._seeds = seeds
-        self._console = console
-        self._begin_oracles = oracles
-        self._oracles: Oracles | None = None
-        self.seed: str | UnsetType = UNSET
-
-    @property
-    def given(self) -> tuple[Oracle, ...]:
-        """What oracles gave so far, for the entry."""
-        return () if self._oracles is None else tuple(self._oracles.given)
-
-    def call(self, operation: int, request: bytes, guest: Guest) -> bytes:
-        """Answer one request; see :class:`nodevms.sandbox.Host`."""
-        if operation == Operation.FILES:
-            return self._files.handle(request, guest.charge)
-        if operation == Operation.SEED:
-            if not isinstance(self.seed, str):
-                self.seed = self._seeds()
-            return self.seed.encode()
-        if operation == Operation.ORACLE:
-            if self._begin_oracles is None:
-                return _NO_ORACLES
-            if self._oracles is None:
-                self._oracles = self._begin_oracles()
-            return self._oracles.ask(request, guest)
-        if operation == Operation.CONSOLE and self._console is not None:
-            level, text = json.loads(request)
-            self._console(self._seq, str(level), str(text))
-        return b""
 
 
 class Execution:
@@ -272,7 +184,7 @@ class Execution:
     def _oracles_of(self, overlay: Overlay, outside: Outside) -> Oracles:
         """Return the oracles of a call; their functions may read its files."""
         files = FileApi(overlay, self._info, readonly=True, reader="an oracle")
-        return Oracles(self._limits, outside.oracles(), _Inside(files))
+        return Oracles(self._limits, outside.oracles(), FilesOnly(files))
 
     def _without_changes(self, outcome: Outcome, environment: Environment) -> Executed:
         result = _result(outcome, environment.given, filesVersion=self._state.version)

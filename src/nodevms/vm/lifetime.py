@@ -13,12 +13,12 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from nodevms.errors import NodeVMSError, StorageError
-from nodevms.vm.backend import Surroundings
 from nodevms.vm.deploy import Deployment
 from nodevms.vm.errors import BackendClosedError
 from nodevms.vm.feeds_watcher import FeedsWatcher
 from nodevms.vm.requests import Outcome, Request
 from nodevms.vm.running import Running, open_running, resolve
+from nodevms.vm.surroundings import Surroundings
 
 RECOVERY_PAUSES_S: Final = (0.0, 0.5, 1.0, 2.0, 5.0)
 

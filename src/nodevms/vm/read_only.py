@@ -13,7 +13,8 @@ from msgspec import UnsetType
 from nodevms.archive import ArchiveInfo, ContentStore, FileApi, Overlay, StateAt
 from nodevms.archive.state_reader import StateReader
 from nodevms.sandbox import Fork, Outcome, Point, stopped
-from nodevms.vm.execution import ConsoleSink, Environment, SeedSource, beyond_depth
+from nodevms.vm.environment import ConsoleSink, Environment, SeedSource
+from nodevms.vm.execution import beyond_depth
 
 
 @dataclass(frozen=True, slots=True)

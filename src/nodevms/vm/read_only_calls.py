@@ -18,8 +18,9 @@ from typing import Final
 from nodevms.archive import ArchiveInfo, StoredContents
 from nodevms.feed import Head
 from nodevms.sandbox import Fork
+from nodevms.vm.environment import SeedSource
 from nodevms.vm.errors import BackendClosedError
-from nodevms.vm.execution import Execution, SeedSource
+from nodevms.vm.execution import Execution
 from nodevms.vm.read_only import ReadOnlyFiles, ReadOnlyRun, ReadPoint, run_read_only
 from nodevms.vm.reporter import Ran, Reporter
 from nodevms.vm.requests import Answer, ReadAt, Request

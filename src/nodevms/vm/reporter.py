@@ -9,7 +9,7 @@ from typing import TypeAlias
 from nodevms.archive import Change
 from nodevms.sandbox import Outcome
 from nodevms.vm.call_failure import failure_details, failure_level, failure_title
-from nodevms.vm.execution import ConsoleSink
+from nodevms.vm.environment import ConsoleSink
 from nodevms.vm.requests import Request
 from nodevms.vm.script import Script
 from nodevms.vm.source_text import SourceText

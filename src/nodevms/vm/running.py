@@ -10,7 +10,7 @@ from typing import Final
 from nodevms.archive import remove_index
 from nodevms.archive.index_file import DAMAGED
 from nodevms.errors import StorageError
-from nodevms.vm.backend import Backend, Logged, Surroundings
+from nodevms.vm.backend import Backend, Logged
 from nodevms.vm.deploy import Deployment, deploy
 from nodevms.vm.directory import Layout
 from nodevms.vm.engine_thread import on_engine_thread
@@ -19,6 +19,7 @@ from nodevms.vm.feeds_watcher import FeedsWatcher
 from nodevms.vm.publication import Publication
 from nodevms.vm.readers import Readers
 from nodevms.vm.requests import Deliver, Outcome, Request
+from nodevms.vm.surroundings import Surroundings
 from nodevms.vm.worker import Worker
 
 _LOG = logging.getLogger("nodevms.vm")

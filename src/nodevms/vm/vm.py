@@ -13,7 +13,6 @@ from nodevms.errors import NodeVMSError, UsageError
 from nodevms.feed import Feed
 from nodevms.sandbox import Engine
 from nodevms.vm.admission import check_arguments
-from nodevms.vm.backend import Surroundings
 from nodevms.vm.call_log import CallLog
 from nodevms.vm.callers import check_caller
 from nodevms.vm.console import Console
@@ -30,6 +29,7 @@ from nodevms.vm.reporter import Observer
 from nodevms.vm.requests import Answer, Method, Request
 from nodevms.vm.running import QUEUE_CEILING, QUEUE_MAX, Running
 from nodevms.vm.script import Script
+from nodevms.vm.surroundings import Surroundings
 from nodevms.vm.system import clock_ms, fresh_seed
 
 

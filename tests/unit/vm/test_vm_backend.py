@@ -9,12 +9,13 @@ import pytest
 
 from nodevms.errors import StorageError
 from nodevms.sandbox import Engine
-from nodevms.vm.backend import Backend, Surroundings
+from nodevms.vm.backend import Backend
 from nodevms.vm.deploy import Deployment, deploy
 from nodevms.vm.engine_thread import on_engine_thread
 from nodevms.vm.errors import OutcomeUnknownError
 from nodevms.vm.requests import Answer, Outcome, Request
 from nodevms.vm.script import Script
+from nodevms.vm.surroundings import Surroundings
 
 SCRIPT = Script(
     "increment",

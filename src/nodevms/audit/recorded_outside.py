@@ -1,4 +1,4 @@
-"""Oracles of a replay: the log says what they gave, and no function is run.
+"""The outside of a replay: the log says what seeds and oracles gave, and no oracle is run.
 
 A value may be anything, for that is the host's word. What is checked is that the call asked these
 oracles, in this order, and that they are such as an honest host writes.
@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
-from msgspec import Raw
+from msgspec import Raw, UnsetType
 
 from nodevms.audit.divergence import diverged, shorten
-from nodevms.vm.entries import Oracle
+from nodevms.vm.entries import Entry, Oracle, oracles_of
+from nodevms.vm.environment import Outside, SeedSource
 from nodevms.vm.oracles import (
     HOST_CHARACTERS_MAX,
     HOSTS_MAX,
@@ -24,6 +25,7 @@ from nodevms.vm.oracles import (
     text_of,
 )
 
+_SEED: Final = re.compile(r"[0-9a-f]{16}\Z")
 _HOST: Final = re.compile(rf"[a-z0-9_.:\[\]-]{{1,{HOST_CHARACTERS_MAX}}}")
 _NAMES: Final[tuple[list[str], ...]] = (
     [],
@@ -31,6 +33,32 @@ _NAMES: Final[tuple[list[str], ...]] = (
     ["name", "message"],
     ["name", "message", "code"],
 )
+
+
+def recorded_outside(seq: int, what: str, entry: Entry, seed: str | UnsetType) -> Outside:
+    """Return what an entry records of the outside, for its replay.
+
+    Asking for what is not there raises a DivergenceError.
+
+    Args:
+        seq: The entry's position.
+        what: Its name in messages.
+        entry: The entry.
+        seed: Its seed.
+    """
+    return Outside(_seeds(seq, what, seed), lambda: RecordedOracles(seq, what, oracles_of(entry)))
+
+
+def _seeds(seq: int, what: str, seed: str | UnsetType) -> SeedSource:
+    if not isinstance(seed, str):
+
+        def refuse() -> NoReturn:
+            raise diverged(seq, what, "seed", "a seed, for the call asks for one", None)
+
+        return refuse
+    if not _SEED.match(seed):
+        raise diverged(seq, what, "seed", "16 hex digits", seed)
+    return lambda: seed
 
 
 class RecordedOracles:
