@@ -7,6 +7,7 @@ Both a call's overlay over the state, and the state's pending changes over its i
 from __future__ import annotations
 
 from bisect import bisect_right, insort
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -71,3 +72,25 @@ def merged_page(upper: Page[T | None], lower: Page[T]) -> tuple[Page[T], str | N
         if value is not None and (end is None or name <= end)
     ]
     return merged, end
+
+
+def all_pages(page_after: Callable[[str], tuple[Page[T], str | None]]) -> Iterator[tuple[str, T]]:
+    """Yield all names of a folder in order; a page is read when it is needed.
+
+    Args:
+        page_after: What `merged_page` returns for the names above one.
+    """
+    after: str | None = ""
+    while after is not None:
+        page, after = page_after(after)
+        yield from page
+
+
+def full_page(page_after: Callable[[str], tuple[Page[T], str | None]], after: str) -> Page[T]:
+    """Return the first PAGE_NAMES names above `after`, fewer only at the end."""
+    page: Page[T] = []
+    more: str | None = after
+    while more is not None and len(page) < PAGE_NAMES:
+        names, more = page_after(more)
+        page += names
+    return page[:PAGE_NAMES]

@@ -8,10 +8,11 @@ it does not meet the names that a folder had before, as `StateReader.children_at
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import Final, Protocol
 
-from nodevms.archive.listing import PAGE_NAMES, Names, Page, merged_page
+from nodevms.archive.listing import Names, Page, all_pages, full_page, merged_page
 from nodevms.archive.paths import split_path
 from nodevms.archive.record import Change, HistoryItem, Record, Totals
 from nodevms.archive.state_reader import StateReader
@@ -81,10 +82,7 @@ class StateAt:
 
     def children(self, folder: str) -> Iterator[tuple[str, Record]]:
         """Yield (name, record) of what was in a folder, in the order of the names' UTF-8 bytes."""
-        after: str | None = ""
-        while after is not None:
-            page, after = self._page(folder, after)
-            yield from page
+        return all_pages(partial(self._page, folder))
 
     def first_children(self, folder: str, count: int) -> Page[Record]:
         """Return the first so many children, fewer only at the end."""
@@ -95,12 +93,7 @@ class StateAt:
 
     def children_page(self, folder: str, after: str) -> Page[Record]:
         """Return the first PAGE_NAMES children above `after`, fewer only at the end."""
-        page: Page[Record] = []
-        more: str | None = after
-        while more is not None and len(page) < PAGE_NAMES:
-            names, more = self._page(folder, more)
-            page += names
-        return page[:PAGE_NAMES]
+        return full_page(partial(self._page, folder), after)
 
     def history(
         self, path: str | None, *, start: int, end: int, reverse: bool, limit: int

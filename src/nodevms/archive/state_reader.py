@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 from itertools import islice
 from threading import RLock
 
@@ -11,7 +12,7 @@ from nodevms.archive.cache import Cache
 from nodevms.archive.errors import UnknownVersionError
 from nodevms.archive.index import Index, Meta
 from nodevms.archive.index_file import damaged
-from nodevms.archive.listing import PAGE_NAMES, Page, merged_page
+from nodevms.archive.listing import PAGE_NAMES, Page, all_pages, full_page, merged_page
 from nodevms.archive.paths import join_path
 from nodevms.archive.pending import Layer, LayerNodes, Pending
 from nodevms.archive.proof import StateProof
@@ -87,19 +88,11 @@ class StateReader:
         A folder that is not there has nothing in it. Pages are read as they are needed: a reader
         beside the thread that applies, who must not see two versions, wants `children_at`.
         """
-        after: str | None = ""
-        while after is not None:
-            page, after = self._page(folder, after)
-            yield from page
+        return all_pages(partial(self._page, folder))
 
     def children_page(self, folder: str, after: str) -> Page[Record]:
         """Return the first PAGE_NAMES children above `after`, fewer only at the end."""
-        page: Page[Record] = []
-        more: str | None = after
-        while more is not None and len(page) < PAGE_NAMES:
-            names, more = self._page(folder, more)
-            page += names
-        return page[:PAGE_NAMES]
+        return full_page(partial(self._page, folder), after)
 
     def first_children(self, folder: str, count: int) -> Page[Record]:
         """Return the first so many children, fewer only at the end; for few, faster than a page."""
@@ -134,10 +127,7 @@ class StateReader:
         Raises:
             UnknownVersionError: No such version yet.
         """
-        after: str | None = ""
-        while after is not None:
-            page, after = self.children_at_page(folder, version, after)
-            yield from page
+        return all_pages(partial(self.children_at_page, folder, version))
 
     def children_at_page(
         self, folder: str, version: int, after: str

@@ -7,14 +7,13 @@ order in which they came, as many at once as there are threads.
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable
 from typing import Final
 
 from nodevms.vm.engine_thread import start_engine_thread
-from nodevms.vm.errors import BackendClosedError, QueueFullError
+from nodevms.vm.errors import BackendClosedError
+from nodevms.vm.request_queue import RequestQueue
 from nodevms.vm.requests import Answer, Deliver, Request
-from nodevms.vm.worker import QUEUE_BYTES_MAX
 
 THREADS: Final = 2
 """Each may hold a guest's memory, beside the logged calls' and that of the copies' image."""
@@ -40,10 +39,8 @@ class Readers:
     ) -> None:
         self._run = run
         self._deliver = deliver
-        self._queue_max = queue_max
         self._changed = threading.Condition()
-        self._queue: deque[Request] = deque()
-        self._queue_bytes = 0
+        self._queue = RequestQueue(queue_max)
         self._closing = False
         self._threads = [
             start_engine_thread(self._serve, f"nodevms-reader-{number}")
@@ -62,22 +59,16 @@ class Readers:
             QueueFullError: Too many are waiting.
             BackendClosedError: The backend is stopping.
         """
-        size = len(request.arguments)
         with self._changed:
             if self._closing:
                 raise BackendClosedError("the backend is stopping and takes no more calls")
-            if len(self._queue) >= self._queue_max or self._queue_bytes + size > QUEUE_BYTES_MAX:
-                raise QueueFullError("Too many active requests. Try again in a few minutes.")
-            self._queue.append(request)
-            self._queue_bytes += size
+            self._queue.add(request)
             self._changed.notify()
 
     def refuse_waiting(self) -> None:
         """Take back every request that has not begun to run; those who wait are told."""
         with self._changed:
-            waiting = list(self._queue)
-            self._queue.clear()
-            self._queue_bytes = 0
+            waiting = self._queue.empty()
         refusal = BackendClosedError("the backend is stopping; this call was not run")
         self._deliver([(request, refusal) for request in waiting])
 
@@ -102,6 +93,4 @@ class Readers:
                 self._changed.wait()
             if not self._queue:
                 return None
-            request = self._queue.popleft()
-            self._queue_bytes -= len(request.arguments)
-            return request
+            return self._queue.take()

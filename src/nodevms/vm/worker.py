@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
 from nodevms.vm.engine_thread import start_engine_thread
-from nodevms.vm.errors import BackendClosedError, QueueFullError
+from nodevms.vm.errors import BackendClosedError
+from nodevms.vm.request_queue import RequestQueue
 from nodevms.vm.requests import Deliver, Request
 
 _LOG = logging.getLogger("nodevms.vm")
 
 BATCH_CALLS_MAX: Final = 1024
 BATCH_BYTES_MAX: Final = 8 * 1024 * 1024
-QUEUE_BYTES_MAX: Final = 64 * 1024 * 1024
-"""Arguments that may wait, whatever the number of calls: they are held in memory."""
 
 Executed = TypeVar("Executed")
 
@@ -54,13 +52,11 @@ class Worker(Generic[Executed]):
         self._abandon = abandon
         self._size = size
         self._deliver = deliver
-        self._queue_max = queue_max
         self._lock = threading.Lock()
         # One each: waking a thread that has nothing to do costs as much as a small call.
         self._for_engine = threading.Condition(self._lock)
         self._for_disk = threading.Condition(self._lock)
-        self._queue: deque[Request] = deque()
-        self._queue_bytes = 0
+        self._queue = RequestQueue(queue_max)
         self._handed: list[Executed] | None = None
         self._unanswered: list[Executed] = []
         self._closing = False
@@ -86,17 +82,13 @@ class Worker(Generic[Executed]):
         with self._lock:
             if self._closing or self._engine_failed or self._disk_failed:
                 raise BackendClosedError("the backend is stopping and takes no more calls")
-            size = len(request.arguments)
-            if len(self._queue) >= self._queue_max or self._queue_bytes + size > QUEUE_BYTES_MAX:
-                raise QueueFullError("Too many active requests. Try again in a few minutes.")
-            self._queue.append(request)
-            self._queue_bytes += size
+            self._queue.add(request)
             self._for_engine.notify()
 
     def refuse_waiting(self) -> None:
         """Take back every request that has not begun to run; those who wait are told."""
         with self._lock:
-            waiting = self._empty_queue()
+            waiting = self._queue.empty()
             self._for_engine.notify()
         refusal = BackendClosedError("the backend is stopping; this call was not run")
         self._deliver([(request, refusal) for request in waiting])
@@ -135,9 +127,7 @@ class Worker(Generic[Executed]):
                 if calls and self._handed is None:
                     return None
                 if self._queue and not full and not self._engine_failed:
-                    request = self._queue.popleft()
-                    self._queue_bytes -= len(request.arguments)
-                    return request
+                    return self._queue.take()
                 if not calls and (self._closing or self._engine_failed):
                     return None
                 self._for_engine.wait()
@@ -160,17 +150,11 @@ class Worker(Generic[Executed]):
         with self._lock:
             self._engine_done = True
             self._closing = True
-            waiting = self._empty_queue()
+            waiting = self._queue.empty()
             self._for_disk.notify()
         self._disk.join()
         if self._engine_failed or self._disk_failed:
             self._abandon(self._unanswered + batch, waiting)
-
-    def _empty_queue(self) -> list[Request]:
-        waiting = list(self._queue)
-        self._queue.clear()
-        self._queue_bytes = 0
-        return waiting
 
     def _run_commits(self) -> None:
         while True:

@@ -7,8 +7,9 @@ from itertools import chain
 import pytest
 
 from nodevms.vm.errors import BackendClosedError, QueueFullError
+from nodevms.vm.request_queue import QUEUE_BYTES_MAX
 from nodevms.vm.requests import Answer, Outcome, Request
-from nodevms.vm.worker import BATCH_CALLS_MAX, QUEUE_BYTES_MAX, Worker
+from nodevms.vm.worker import BATCH_CALLS_MAX, Worker
 
 PATIENCE_S = 20
 
