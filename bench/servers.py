@@ -32,7 +32,7 @@ class Server:
     def __init__(
         self, script: str, directory: Path, environment: Mapping[str, str] | None = None
     ) -> None:
-        own = {**os.environ, **(environment or {})}
+        own = {"NODEVMS_SWARM": "no", **os.environ, **(environment or {})}
         own.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed program has its bytecode
         begin = time.perf_counter()
         command = ["exec", str(script_path(script)), "-p", "0", "--dir", str(directory)]

@@ -22,6 +22,7 @@ from pathlib import Path
 import bake
 import bundle
 import gas
+import patches
 
 HERE = Path(__file__).resolve().parent
 SOURCE_NAME = "quickjs_ng-0.17.0.2"
@@ -83,18 +84,8 @@ def fetch_source(work: Path) -> Path:
     with tarfile.open(archive) as tar:
         tar.extractall(work, filter="data")
     source = work / SOURCE_NAME / "upstream-quickjs"
-    patch(source / "quickjs.c")
+    patches.apply(source / "quickjs.c", PATCHES)
     return source
-
-
-def patch(path: Path) -> None:
-    """Makes our changes to the engine's source."""
-    text = path.read_text()
-    for old, new in PATCHES:
-        if text.count(old) != 1:
-            raise SystemExit(f"{path.name} does not have {old!r} once")
-        text = text.replace(old, new)
-    path.write_text(text)
 
 
 def compile_guest(work: Path, source: Path) -> bytes:

@@ -12,6 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import patches
+
 HERE = Path(__file__).resolve().parent
 MODULES = (
     *("assert", "buffer", "crypto", "events", "inspect", "path", "querystring", "string_decoder"),
@@ -85,13 +87,7 @@ def install(work: Path) -> None:
     npm = shutil.which("npm", path=_path()) or "npm"
     _run(work, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent")
     for name, changes in PATCHES.items():
-        file = work / "node_modules" / name
-        text = file.read_text()
-        for old, new in changes:
-            if text.count(old) != 1:
-                raise SystemExit(f"{name} has not got what is to be changed in it: {old}")
-            text = text.replace(old, new)
-        file.write_text(text)
+        patches.apply(work / "node_modules" / name, changes)
 
 
 def boot_script(work: Path) -> bytes:
