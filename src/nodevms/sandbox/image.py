@@ -1,4 +1,4 @@
-"""Copies of a guest's state between two entries: all of its memory, or what is its own of it."""
+"""Copies of a guest's state, at rest or while it waits: whole, or what is its own of it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _memcmp.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A copy of everything that makes up a guest's state between two entries.
+    """A copy of everything that makes up the state of a guest that rests or waits for its host.
 
     What lies below the stack pointer is part of it: C code may copy bytes of its stack that it
     never set, such as the padding of a structure, and a guest that goes on from the image must
